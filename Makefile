@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# Each target says what it is for behind its name; `make` alone prints them.
+
+MODULES      := . ./collector-components ./cmd/otelplat ./examples ./integration
+ALL          := ./... ./collector-components/... ./cmd/otelplat/... ./examples/... ./integration/...
+# The race detector needs a C compiler. These packages do not link the collector, whose race build takes most of an hour of two cores.
+RACE         := ./... ./examples/...
+GOLANGCI     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK  := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS      := -s -w -X github.com/otelplat/platform/cmd/otelplat/internal/cli.Version=$(VERSION)
+TESTFLAGS    ?=
+
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## print this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: up
+up: build ## build, then run the platform and its demo on this machine
+	bin/otelplat up --demo
+
+.PHONY: build
+build: ## write bin/otelplat and bin/otelplat-collector, static binaries
+	go build -ldflags '$(LDFLAGS)' -o bin/otelplat ./cmd/otelplat
+	go build -ldflags '$(LDFLAGS)' -o bin/otelplat-collector ./collector-components/distribution
+
+.PHONY: test
+test: ## every test of every module
+	go test $(TESTFLAGS) $(ALL)
+
+.PHONY: race
+race: ## the tests of the libraries and the examples under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race $(TESTFLAGS) $(RACE)
+
+.PHONY: faults
+faults: ## the fault tests at their full length (etcd away for 60 s and the like)
+	OTELPLAT_FAULTS=full go test -v -count=1 -timeout 60m ./integration/...
+
+.PHONY: lint
+lint: vet ## go vet, formatting and golangci-lint over every module
+	@test -z "$$(gofmt -l .)" || { echo 'not formatted:'; gofmt -l .; exit 1; }
+	@set -e; for m in $(MODULES); do echo "golangci-lint $$m"; \
+	  (cd $$m && go run $(GOLANGCI) run --timeout 20m ./...); done
+
+.PHONY: vet
+vet: ## go vet over every module
+	go vet $(ALL)
+
+.PHONY: bench
+bench: ## the benchmarks of the libraries
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: vuln
+vuln: ## govulncheck over every module, where its database can be reached
+	@set -e; for m in $(MODULES); do (cd $$m && go run $(GOVULNCHECK) ./...) || { \
+	  s=$$?; test $$s -eq 3 && exit 3; echo "govulncheck did not run for $$m: its database is not reachable from here"; }; done
+
+.PHONY: ci
+ci: lint test race build ## what .ci/run does
+
+.PHONY: clean
+clean: ## remove what build and up left behind
+	rm -rf bin .otelplat
