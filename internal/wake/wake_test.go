@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wake_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/otelplat/platform/internal/wake"
+)
+
+func TestManyChangesAreOneMark(t *testing.T) {
+	var s wake.Set
+	defer s.Close()
+	ch := s.Add(t.Context(), true)
+	s.Notify()
+	s.Notify()
+	if len(ch) != 1 {
+		t.Fatalf("%d marks, want 1", len(ch))
+	}
+	<-ch
+	if len(ch) != 0 {
+		t.Fatal("a mark is left after it was read")
+	}
+	s.Notify()
+	if len(ch) != 1 {
+		t.Fatal("no mark after a change")
+	}
+}
+
+func TestAChannelEndsWithItsContextOrTheSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s wake.Set
+		ctx, cancel := context.WithCancel(t.Context())
+		one, other := s.Add(ctx, false), s.Add(t.Context(), false)
+		cancel()
+		synctest.Wait()
+		if _, open := <-one; open {
+			t.Fatal("open after its context ended")
+		}
+		s.Notify()
+		if _, open := <-other; !open {
+			t.Fatal("the end of one reader ended another")
+		}
+		s.Close()
+		if _, open := <-other; open {
+			t.Fatal("open after the set was closed")
+		}
+		if _, open := <-s.Add(t.Context(), true); open {
+			t.Fatal("a closed set gave an open channel")
+		}
+	})
+}
