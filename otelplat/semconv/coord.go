@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package semconv
+
+// Metrics of the mirrors of etcd prefixes.
+const (
+	MirrorRelists = "otelplat.mirror.relists" // counter, {relist}
+	MirrorRejects = "otelplat.mirror.rejects" // counter, {value}
+)
+
+// Events of the mirrors.
+const (
+	EventMirrorRelist = "otelplat.mirror.relist" // the watch ended; the prefix is listed again
+	EventMirrorReject = "otelplat.mirror.reject" // a value did not decode and was kept out
+	EventMirrorEpoch  = "otelplat.mirror.epoch"  // etcd's data was restored, lost or replaced
+)
+
+// Attributes of the mirrors.
+const (
+	MirrorPrefix    = "otelplat.mirror.prefix"     // below the namespace
+	MirrorKey       = "otelplat.mirror.key"        // below the prefix
+	MirrorEpochFrom = "otelplat.mirror.epoch.from" // the epoch that ended
+	MirrorEpochTo   = "otelplat.mirror.epoch.to"   // the epoch that began
+)
+
+// Events of locks.
+const (
+	EventLockLost = "otelplat.lock.lose" // a held lock can no longer be proved to be held
+	LockName      = "otelplat.lock.name"
+	LockToken     = "otelplat.lock.token" // the holding's revision
+)
+
+// Events and metrics of discovery.
+const (
+	EventDiscoveryRegister = "otelplat.discovery.register"  // an instance is registered, or again
+	EventDiscoveryHold     = "otelplat.discovery.hold"      // many instances vanished at once and are kept as unconfirmed
+	EventDiscoveryRelease  = "otelplat.discovery.release"   // the hold ended
+	DiscoveryService       = "otelplat.discovery.service"   // name of the service
+	DiscoveryInstance      = "otelplat.discovery.instance"  // id of the instance
+	DiscoveryInstances     = "otelplat.discovery.instances" // how many it concerns
+)
+
+// Events of elections.
+const (
+	EventElectionLead = "otelplat.election.lead" // this process leads
+	EventElectionEnd  = "otelplat.election.end"  // it leads no longer: it resigned, or lost the leadership
+	ElectionName      = "otelplat.election.name"
+	ElectionCandidate = "otelplat.election.candidate"
+	ElectionTerm      = "otelplat.election.term" // grows with every leader
+)
