@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package coordtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/otelplat/platform/coord/kv"
+)
+
+// patience is how long a backend may take to show something.
+const patience = 20 * time.Second
+
+// KV tests a backend of the key-value store. Open returns a new, empty one, which
+// the suite closes.
+func KV(t *testing.T, open func(t *testing.T) kv.Backend) {
+	for name, f := range map[string]func(*testing.T, *kv.Store){
+		"a key is as it was written last":                          kvPutGet,
+		"an absent key is not found, and deleting it no error":     kvAbsent,
+		"compare-and-swap wants the revision that was seen":        kvCompareAndSwap,
+		"a commit is all or nothing":                               kvCommit,
+		"of concurrent updates none is lost":                       kvUpdate,
+		"a list comes in order and in pages":                       kvList,
+		"a prefix is a prefix and not a part of a path":            kvPrefix,
+		"a key with a TTL vanishes, not before its time":           kvTTL,
+		"a write without a TTL makes a key permanent":              kvPersist,
+		"a watch tells what is there, then what changes":           kvWatch,
+		"a slow watcher holds up nobody and sees the newest":       kvSlowWatcher,
+		"watches end with the context and with Close":              kvEnd,
+		"what breaks a limit is refused by name before it is sent": kvLimits,
+		"an ended context writes nothing":                          kvContext,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := kv.New(open(t))
+			t.Cleanup(func() {
+				if err := s.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+			})
+			f(t, s)
+		})
+	}
+}
+
+func mustPut(t *testing.T, s *kv.Store, key, value string, opts ...kv.WriteOption) int64 {
+	t.Helper()
+	revision, err := s.Put(t.Context(), key, []byte(value), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return revision
+}
+
+func kvPutGet(t *testing.T, s *kv.Store) {
+	first := mustPut(t, s, "a/b", "1")
+	second := mustPut(t, s, "a/b", "2")
+	e, err := s.Get(t.Context(), "a/b")
+	if err != nil || string(e.Value) != "2" || e.Key != "a/b" || e.Revision != second || second <= first {
+		t.Errorf("got %+v, %v after writes at %d and %d", e, err, first, second)
+	}
+	if empty := mustPut(t, s, "empty", ""); empty <= second {
+		t.Errorf("revision %d after %d", empty, second)
+	}
+	if e, err := s.Get(t.Context(), "empty"); err != nil || len(e.Value) != 0 {
+		t.Errorf("an empty value: %+v, %v", e, err)
+	}
+}
+
+func kvAbsent(t *testing.T, s *kv.Store) {
+	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, kv.ErrNotFound) {
+		t.Errorf("Get: %v", err)
+	}
+	mustPut(t, s, "a", "1")
+	for range 2 {
+		if err := s.Delete(t.Context(), "a"); err != nil {
+			t.Errorf("Delete: %v", err)
+		}
+	}
+	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, kv.ErrNotFound) {
+		t.Errorf("Get after Delete: %v", err)
+	}
+}
+
+func kvCompareAndSwap(t *testing.T, s *kv.Store) {
+	ctx := t.Context()
+	first, err := s.CompareAndSwap(ctx, "a", 0, []byte("1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantConflict(t, 0, first)(s.CompareAndSwap(ctx, "a", 0, []byte("x")))
+	second, err := s.CompareAndSwap(ctx, "a", first, []byte("2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantConflict(t, first, second)(s.CompareAndSwap(ctx, "a", first, []byte("x")))
+	wantConflict(t, first, second)(0, s.CompareAndDelete(ctx, "a", first))
+	if err := s.CompareAndDelete(ctx, "a", second); err != nil {
+		t.Fatal(err)
+	}
+	wantConflict(t, second, 0)(s.CompareAndSwap(ctx, "a", second, []byte("x")))
+}
+
+func wantConflict(t *testing.T, expected, actual int64) func(int64, error) {
+	return func(_ int64, err error) {
+		t.Helper()
+		var c *kv.ConflictError
+		if !errors.As(err, &c) || c.Key != "a" || c.Expected != expected || c.Actual != actual {
+			t.Errorf("got %v, want a conflict of %d with %d", err, expected, actual)
+		}
+	}
+}
+
+func kvCommit(t *testing.T, s *kv.Store) {
+	ctx := t.Context()
+	a := mustPut(t, s, "a", "1")
+	b := mustPut(t, s, "b", "1")
+	both := []kv.Operation{{Key: "a", Value: []byte("2")}, {Key: "b", Delete: true}, {Key: "c", Value: []byte("2")}}
+	wantConflict(t, b, a)(s.Commit(ctx, []kv.Condition{{Key: "b", Revision: b}, {Key: "a", Revision: b}}, both))
+	if e, err := s.Get(ctx, "b"); err != nil || string(e.Value) != "1" {
+		t.Errorf("after a refused commit: %+v, %v", e, err)
+	}
+	revision, err := s.Commit(ctx, []kv.Condition{{Key: "a", Revision: a}, {Key: "c"}}, both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := s.List(ctx, kv.Query{})
+	if err != nil || len(page.Entries) != 2 || page.Entries[0].Revision != revision || page.Entries[1].Revision != revision {
+		t.Errorf("after the commit at %d: %+v, %v", revision, page, err)
+	}
+	if _, err := s.Commit(ctx, []kv.Condition{{Key: "a", Revision: revision}}, nil); err != nil {
+		t.Errorf("a commit of conditions only: %v", err)
+	}
+}
+
+func kvUpdate(t *testing.T, s *kv.Store) {
+	const writers, each = 4, 8
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for range each {
+				_, err := s.Update(t.Context(), "n", func(e kv.Entry) ([]byte, error) {
+					n, _ := strconv.Atoi(string(e.Value)) // absent: 0
+					return []byte(strconv.Itoa(n + 1)), nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if e, err := s.Get(t.Context(), "n"); err != nil || string(e.Value) != strconv.Itoa(writers*each) {
+		t.Errorf("%s, %v after %d updates", e.Value, err, writers*each)
+	}
+	stop := errors.New("stop")
+	if _, err := s.Update(t.Context(), "n", func(kv.Entry) ([]byte, error) { return nil, stop }); !errors.Is(err, stop) {
+		t.Errorf("the function's error: %v", err)
+	}
+}
+
+func kvList(t *testing.T, s *kv.Store) {
+	for i := range 25 {
+		mustPut(t, s, fmt.Sprintf("p/%02d", (i*7)%25), "v")
+	}
+	var keys []string
+	q := kv.Query{Prefix: "p/", Limit: 10}
+	for pages := 1; ; pages++ {
+		page, err := s.List(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Entries {
+			keys = append(keys, e.Key)
+		}
+		if !page.More {
+			if pages != 3 {
+				t.Errorf("%d pages of 10 for 25 keys", pages)
+			}
+			break
+		}
+		q.After = page.Entries[len(page.Entries)-1].Key
+	}
+	for i, key := range keys {
+		if key != fmt.Sprintf("p/%02d", i) {
+			t.Fatalf("key %d is %s", i, key)
+		}
+	}
+	if len(keys) != 25 {
+		t.Errorf("%d keys", len(keys))
+	}
+}
+
+func kvPrefix(t *testing.T, s *kv.Store) {
+	for _, key := range []string{"a", "a/1", "ab", "b", "a/2/3"} {
+		mustPut(t, s, key, key)
+	}
+	for prefix, want := range map[string]string{"a/": "a/1 a/2/3", "a": "a a/1 a/2/3 ab", "": "a a/1 a/2/3 ab b", "z": ""} {
+		page, err := s.List(t.Context(), kv.Query{Prefix: prefix})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range page.Entries {
+			got = append(got, e.Key)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("prefix %q: %v, want %s", prefix, got, want)
+		}
+	}
+}
+
+func kvTTL(t *testing.T, s *kv.Store) {
+	const ttl = time.Second
+	began := time.Now()
+	mustPut(t, s, "a", "1", kv.WithTTL(ttl))
+	Eventually(t, patience, func() bool {
+		_, err := s.Get(t.Context(), "a")
+		return errors.Is(err, kv.ErrNotFound)
+	}, "the key vanishes")
+	if after := time.Since(began); after < ttl {
+		t.Errorf("vanished after %v, before its TTL of %v", after, ttl)
+	}
+}
+
+func kvPersist(t *testing.T, s *kv.Store) {
+	mustPut(t, s, "a", "1", kv.WithTTL(time.Second))
+	mustPut(t, s, "a", "2")
+	mustPut(t, s, "b", "1", kv.WithTTL(time.Second))
+	Eventually(t, patience, func() bool {
+		_, err := s.Get(t.Context(), "b")
+		return errors.Is(err, kv.ErrNotFound)
+	}, "the key with the same TTL vanishes")
+	if e, err := s.Get(t.Context(), "a"); err != nil || string(e.Value) != "2" {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+func kvWatch(t *testing.T, s *kv.Store) {
+	mustPut(t, s, "w/a", "1")
+	mustPut(t, s, "other", "1")
+	changes, err := s.Watch(t.Context(), "w/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantChange(t, changes, kv.Put, "w/a", "1")
+	wantChange(t, changes, kv.Synced, "", "")
+	mustPut(t, s, "w/b", "2")
+	wantChange(t, changes, kv.Put, "w/b", "2")
+	mustPut(t, s, "other", "2")
+	mustPut(t, s, "w/a", "3")
+	wantChange(t, changes, kv.Put, "w/a", "3")
+	if err := s.Delete(t.Context(), "w/b"); err != nil {
+		t.Fatal(err)
+	}
+	wantChange(t, changes, kv.Deleted, "w/b", "")
+}
+
+func wantChange(t *testing.T, changes <-chan kv.Change, kind kv.ChangeKind, key, value string) {
+	t.Helper()
+	select {
+	case c, open := <-changes:
+		if !open || c.Kind != kind || c.Key != key || string(c.Value) != value {
+			t.Fatalf("got %+v (open: %v), want kind %d of %q with %q", c, open, kind, key, value)
+		}
+	case <-time.After(patience):
+		t.Fatalf("no change, want kind %d of %q", kind, key)
+	}
+}
+
+func kvSlowWatcher(t *testing.T, s *kv.Store) {
+	changes, err := s.Watch(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const writes = 50
+	for i := range writes {
+		mustPut(t, s, "a", strconv.Itoa(i))
+	}
+	deadline := time.After(patience)
+	for n := 0; ; n++ {
+		select {
+		case c := <-changes:
+			if string(c.Value) == strconv.Itoa(writes-1) {
+				if n > writes+1 {
+					t.Errorf("%d changes for %d writes", n, writes)
+				}
+				return
+			}
+		case <-deadline:
+			t.Fatal("the newest value never came")
+		}
+	}
+}
+
+func kvEnd(t *testing.T, s *kv.Store) {
+	ctx, cancel := context.WithCancel(t.Context())
+	byContext, err := s.Watch(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	byClose, err := s.Watch(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	wantEnd(t, byContext)
+	if err := errors.Join(s.Close(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	wantEnd(t, byClose)
+	if _, err := s.Watch(t.Context(), ""); !errors.Is(err, kv.ErrClosed) {
+		t.Errorf("Watch after Close: %v", err)
+	}
+}
+
+func wantEnd(t *testing.T, changes <-chan kv.Change) {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case _, open := <-changes:
+			if !open {
+				return
+			}
+		case <-deadline:
+			t.Fatal("the watch does not end")
+		}
+	}
+}
+
+func kvLimits(t *testing.T, s *kv.Store) {
+	put := func(key string, size int, opts ...kv.WriteOption) error {
+		_, err := s.Put(t.Context(), key, bytes.Repeat([]byte("x"), size), opts...)
+		return err
+	}
+	for _, key := range []string{"", "/a", "a/", "a//b", "..", "a/../b", "a\x00b", "a\nb", "\xff", strings.Repeat("k", kv.MaxKey+1)} {
+		var e *kv.KeyError
+		if err := put(key, 1); !errors.As(err, &e) {
+			t.Errorf("key %q: %v", key, err)
+		}
+	}
+	var limit *kv.LimitError
+	if err := put("a", kv.MaxValue+1); !errors.As(err, &limit) || limit.Limit != kv.MaxValue {
+		t.Errorf("a value that is too large: %v", err)
+	}
+	if err := put("a", kv.MaxValue); err != nil {
+		t.Errorf("the largest value: %v", err)
+	}
+	if err := put("a", 1, kv.WithTTL(time.Millisecond)); err == nil {
+		t.Error("a TTL below a second was taken")
+	}
+	var many []kv.Operation
+	for i := range kv.MaxOperations {
+		many = append(many, kv.Operation{Key: strconv.Itoa(i), Value: []byte("x")})
+	}
+	if _, err := s.Commit(t.Context(), nil, many); err != nil {
+		t.Errorf("the largest commit: %v", err)
+	}
+	if _, err := s.Commit(t.Context(), []kv.Condition{{Key: "a"}}, many); !errors.As(err, &limit) {
+		t.Errorf("a commit that is too large: %v", err)
+	}
+	var key *kv.KeyError
+	if _, err := s.Commit(t.Context(), nil, []kv.Operation{{Key: "a"}, {Key: "a", Delete: true}}); !errors.As(err, &key) {
+		t.Errorf("one key twice: %v", err)
+	}
+}
+
+func kvContext(t *testing.T, s *kv.Store) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Put(ended, "a", nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("Put: %v", err)
+	}
+	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, kv.ErrNotFound) {
+		t.Errorf("the key was written: %v", err)
+	}
+}

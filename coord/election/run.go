@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package election
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/otelplat/platform/coord/lock"
+)
+
+// resignTimeout bounds giving the leadership up: the lease ends it anyway.
+const resignTimeout = time.Second
+
+// Run runs f whenever this candidate leads, with a context that ends with the
+// leadership. When f returns while it leads, Run resigns and returns f's error. When
+// the leadership is lost, Run waits for f and stands again. It returns the context's
+// error when that ends, and [ErrClosed].
+func Run(ctx context.Context, e Elector, name string, f func(ctx context.Context) error) error {
+	for {
+		l, err := e.Campaign(ctx, name)
+		if err != nil {
+			return err
+		}
+		err, lost := lead(ctx, l, f)
+		if !lost {
+			return err
+		}
+	}
+}
+
+// lead runs f for one term, and reports whether the leadership was lost meanwhile.
+func lead(ctx context.Context, l *Leadership, f func(ctx context.Context) error) (err error, lost bool) { //nolint:staticcheck // the error is f's
+	term, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ended := make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-l.Lost():
+			cancel(lock.ErrLost)
+		case <-ended:
+		}
+	}()
+	err = f(term)
+	close(ended)
+	<-watched
+	if errors.Is(context.Cause(term), lock.ErrLost) && ctx.Err() == nil {
+		return err, true
+	}
+	last, stop := context.WithTimeout(context.WithoutCancel(ctx), resignTimeout)
+	defer stop()
+	if r := l.Resign(last); r != nil && !errors.Is(r, lock.ErrLost) && err == nil {
+		err = r
+	}
+	return err, false
+}

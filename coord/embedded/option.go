@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package embedded
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+)
+
+type options struct {
+	dir                  string
+	clientPort, peerPort int
+	noFsync              bool
+	tick, election       uint // milliseconds
+	grace                time.Duration
+	log                  *zap.Logger
+}
+
+// Option configures [Start].
+type Option func(*options)
+
+// WithDir sets the data directory, which is created with mode 0700. Required.
+func WithDir(dir string) Option { return func(o *options) { o.dir = dir } }
+
+// WithClientPort sets the loopback port for clients; 0, the default, takes a
+// free one.
+func WithClientPort(port int) Option { return func(o *options) { o.clientPort = port } }
+
+// WithPeerPort sets the loopback port on which etcd insists although it has no
+// peers; 0, the default, takes a free one.
+func WithPeerPort(port int) Option { return func(o *options) { o.peerPort = port } }
+
+// ForTests makes writes several times faster and starts several times faster, at
+// the price of what was acknowledged when the machine (not the process) dies: no
+// fsync, an election after 50 ms, no patience with requests at Close.
+func ForTests() Option {
+	return func(o *options) { o.noFsync, o.tick, o.election, o.grace = true, 10, 50, 10*time.Millisecond }
+}
+
+// WithLogger sets etcd's own logger, which is silent otherwise.
+func WithLogger(l *zap.Logger) Option { return func(o *options) { o.log = l } }

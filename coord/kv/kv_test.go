@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kv_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/otelplat/platform/coord"
+	"github.com/otelplat/platform/coord/coordtest"
+	"github.com/otelplat/platform/coord/kv"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestMemoryConforms(t *testing.T) {
+	coordtest.KV(t, func(*testing.T) kv.Backend { return kv.Memory() })
+}
+
+func TestEtcdConforms(t *testing.T) {
+	server := coordtest.Etcd(t)
+	coordtest.KV(t, func(t *testing.T) kv.Backend { return kv.Etcd(coordtest.Client(t, server)) })
+}
+
+func TestAWriteWhoseAnswerWasLostIsUncertain(t *testing.T) {
+	server := coordtest.Etcd(t)
+	proxy := coordtest.NewProxy(t, server.Address())
+	store := kv.Open(coordtest.Client(t, server, coord.WithEndpoints(proxy.Endpoint())))
+	defer store.Close()
+	if _, err := store.Put(t.Context(), "a", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	proxy.BlackHole()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := store.Put(ctx, "a", []byte("2"))
+	if !errors.Is(err, kv.ErrUncertain) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, want uncertain, and the deadline", err)
+	}
+	proxy.Heal()
+}
+
+func TestAWatchGoesOnAfterEtcdWasAway(t *testing.T) {
+	server := coordtest.Etcd(t)
+	c := coordtest.Client(t, server)
+	store := kv.Open(c)
+	defer store.Close()
+	if _, err := store.Put(t.Context(), "a", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	changes, err := store.Watch(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := <-changes; string(c.Value) != "1" {
+		t.Fatalf("%+v", c)
+	}
+	if c := <-changes; c.Kind != kv.Synced {
+		t.Fatalf("%+v", c)
+	}
+	server.Stop()
+	server.Start()
+	if err := c.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Put(t.Context(), "a", []byte("2")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case c := <-changes:
+		if string(c.Value) != "2" {
+			t.Errorf("%+v", c)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the watch did not go on")
+	}
+}
+
+func Example() {
+	ctx := context.Background()
+	store := kv.New(kv.Memory()) // in a fleet: kv.Open(client)
+	defer store.Close()
+
+	first, _ := store.Put(ctx, "orders/next", []byte("1"))
+	_, err := store.CompareAndSwap(ctx, "orders/next", first, []byte("2"))
+	fmt.Println(err)
+	_, err = store.CompareAndSwap(ctx, "orders/next", first, []byte("3"))
+	fmt.Println(err)
+
+	// Output:
+	// <nil>
+	// kv: key "orders/next" is at revision 2, the writer expected 1
+}
+
+func BenchmarkGet(b *testing.B) {
+	for name, open := range map[string]func() kv.Backend{
+		"memory": kv.Memory,
+		"etcd":   func() kv.Backend { return kv.Etcd(coordtest.Client(b, coordtest.Etcd(b))) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			store := kv.New(open())
+			defer store.Close()
+			if _, err := store.Put(b.Context(), "a", make([]byte, 256)); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := store.Get(b.Context(), "a"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lock
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/otelplat/platform/coord"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// releaseTimeout bounds one try to delete a key, and the revocation by Close.
+const releaseTimeout = time.Second
+
+// Option configures [Open].
+type Option func(*etcdLocker)
+
+// WithTTL sets how long etcd keeps the locks of a process that vanished
+// ([DefaultTTL], at least [MinTTL], whole seconds).
+func WithTTL(ttl time.Duration) Option {
+	return func(l *etcdLocker) { l.ttl = max(ttl, MinTTL).Truncate(time.Second) }
+}
+
+// WithRoot keeps the locks under another root than lock/ of the namespace: for packages
+// that stand on locks, as coord/election does. It panics unless [coord.CheckName]
+// takes the name.
+func WithRoot(root string) Option {
+	if err := coord.CheckName("root", root); err != nil {
+		panic(err)
+	}
+	return func(l *etcdLocker) { l.root = root }
+}
+
+// WithOwner sets the value of the locks' keys, JSON that tells readers who holds and
+// who waits; the host's name and the process's id otherwise.
+func WithOwner(json []byte) Option { return func(l *etcdLocker) { l.owner = json } }
+
+// Open returns the locks under lock/ of the client's namespace. It does nothing
+// before the first lock. Close it before the client.
+func Open(c *coord.Client, opts ...Option) Locker {
+	run, cancel := context.WithCancel(context.Background()) // ends with Close
+	host, _ := os.Hostname()                                // for people only
+	l := &etcdLocker{client: c, root: "lock", ttl: DefaultTTL, run: run, cancel: cancel}
+	l.owner, _ = json.Marshal(struct {
+		V    int    `json:"v"`
+		Host string `json:"host"`
+		PID  int    `json:"pid"`
+	}{1, host, os.Getpid()}) // of these types it cannot fail
+	for _, o := range opts {
+		o(l)
+	}
+	return l
+}
+
+type etcdLocker struct {
+	client *coord.Client
+	root   string
+	ttl    time.Duration
+	owner  []byte // value of every key: says to people who holds
+	run    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	opening sync.Mutex // held over the grant of a lease: one at a time, and others need its result
+	mu      sync.Mutex
+	current *session
+	holds   int
+	closed  bool
+}
+
+func (l *etcdLocker) Lock(ctx context.Context, name string) (Held, error) {
+	return l.acquire(ctx, name, true)
+}
+
+func (l *etcdLocker) TryLock(ctx context.Context, name string) (Held, error) {
+	return l.acquire(ctx, name, false)
+}
+
+// acquire queues and waits; a waiter whose place was lost with its lease queues
+// again.
+func (l *etcdLocker) acquire(ctx context.Context, name string, wait bool) (Held, error) {
+	if err := coord.CheckName("lock", name); err != nil {
+		return nil, err
+	}
+	if err := l.begin(); err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer context.AfterFunc(l.run, func() { stop(ErrClosed) })()
+	for {
+		held, err := l.try(ctx, name, wait)
+		if err == nil {
+			return held, nil
+		}
+		if errors.Is(err, ErrLost) && ctx.Err() == nil {
+			continue
+		}
+		l.end()
+		if cause := context.Cause(ctx); errors.Is(cause, ErrClosed) {
+			return nil, ErrClosed
+		}
+		return nil, err
+	}
+}
+
+func (l *etcdLocker) begin() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return ErrClosed
+	case l.holds >= MaxHolds:
+		return fmt.Errorf("lock: %d locks held or waited for, which is the limit", l.holds)
+	}
+	l.holds++
+	return nil
+}
+
+func (l *etcdLocker) end() {
+	l.mu.Lock()
+	l.holds--
+	l.mu.Unlock()
+}
+
+// session returns the lease that all locks share, a new one when the last was
+// lost.
+func (l *etcdLocker) session(ctx context.Context) (*session, error) {
+	l.opening.Lock()
+	defer l.opening.Unlock()
+	l.mu.Lock()
+	s := l.current
+	l.mu.Unlock()
+	if s != nil && s.valid() {
+		return s, nil
+	}
+	s, err := openSession(ctx, l.client.Etcd(), l.ttl)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, ErrClosed // the lease expires by itself
+	}
+	l.current = s
+	l.wg.Go(func() { s.keep(l.run) })
+	return s, nil
+}
+
+// try takes a place in the queue, and waits for its turn.
+func (l *etcdLocker) try(ctx context.Context, name string, wait bool) (Held, error) {
+	s, err := l.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	prefix := l.client.Key(l.root, name) + "/"
+	key := fmt.Sprintf("%s%016x-%s", prefix, int64(s.lease), rand.Text())
+	q := &place{locker: l, session: s, prefix: prefix, key: key}
+	first, err := q.join(ctx)
+	switch {
+	case err != nil:
+		l.abandon(s, key)
+		return nil, fmt.Errorf("lock: %q: %w", name, err)
+	case !first && !wait:
+		l.abandon(s, key)
+		return nil, fmt.Errorf("%w: %q", ErrLocked, name)
+	case !first:
+		err = q.wait(ctx)
+	}
+	if err != nil {
+		l.abandon(s, key)
+		return nil, fmt.Errorf("lock: %q: %w", name, err)
+	}
+	return newHold(q, name), nil
+}
+
+// abandon deletes a key that nobody holds any more, and goes on trying until it is
+// done or the lease is lost: the lease is shared, so the key would block the lock
+// for as long as this process lives.
+func (l *etcdLocker) abandon(s *session, key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return // Close revokes the lease
+	}
+	l.wg.Go(func() {
+		for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+			ctx, cancel := context.WithTimeout(l.run, releaseTimeout)
+			_, err := l.client.Etcd().Delete(ctx, key)
+			cancel()
+			if err == nil {
+				return
+			}
+			select {
+			case <-s.lost:
+				return
+			case <-time.After(pause):
+			}
+		}
+	})
+}
+
+// Close releases everything by revoking the lease.
+func (l *etcdLocker) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		l.wg.Wait()
+		return nil
+	}
+	l.closed = true
+	s := l.current
+	l.mu.Unlock()
+	l.cancel()
+	l.wg.Wait()
+	if s == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	defer cancel()
+	if _, err := l.client.Etcd().Revoke(ctx, s.lease); err != nil && s.valid() {
+		return fmt.Errorf("lock: not released, etcd will in %v: %w", l.ttl, err)
+	}
+	return nil
+}
+
+var _ Locker = (*etcdLocker)(nil)
+
+// place is a key in a lock's queue.
+type place struct {
+	locker   *etcdLocker
+	session  *session
+	prefix   string
+	key      string
+	revision int64
+	epoch    coord.Epoch
+}
+
+// join puts the key, and reports whether it is the first.
+func (q *place) join(ctx context.Context) (first bool, err error) {
+	etcd := q.locker.client.Etcd()
+	resp, err := etcd.Txn(ctx).
+		If(clientv3.Compare(clientv3.CreateRevision(q.key), "=", 0)).
+		Then(
+			clientv3.OpPut(q.key, string(q.locker.owner), clientv3.WithLease(q.session.lease)),
+			clientv3.OpGet(q.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...),
+			clientv3.OpGet(q.locker.client.Key("meta", "epoch")),
+		).Commit()
+	if err != nil {
+		return false, leaseLost(err)
+	}
+	if !resp.Succeeded {
+		return false, fmt.Errorf("key %s is taken", q.key)
+	}
+	meta := ""
+	if kvs := resp.Responses[2].GetResponseRange().Kvs; len(kvs) > 0 {
+		meta = string(kvs[0].Value)
+	}
+	q.revision, q.epoch = resp.Header.Revision, coord.NewEpoch(resp.Header.ClusterId, meta)
+	kvs := resp.Responses[1].GetResponseRange().Kvs
+	return len(kvs) > 0 && string(kvs[0].Key) == q.key, nil
+}

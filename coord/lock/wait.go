@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lock
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// waitRetry is the pause after etcd did not answer.
+const waitRetry = 100 * time.Millisecond
+
+// wait returns when the place is the first of the queue. It returns [ErrLost] when
+// the place is gone.
+func (q *place) wait(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for {
+		before, err := q.predecessor(ctx)
+		if err == nil && before == "" {
+			return nil
+		}
+		if err == nil {
+			err = q.gone(ctx, before)
+		}
+		switch {
+		case err == nil:
+			continue
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrLost):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-q.session.lost:
+			return ErrLost
+		case <-time.After(waitRetry):
+		}
+	}
+}
+
+// predecessor returns the key before this one, "" when this is the first. The same
+// transaction makes sure that this one is still there.
+func (q *place) predecessor(ctx context.Context) (string, error) {
+	if !q.session.valid() {
+		return "", ErrLost
+	}
+	resp, err := q.locker.client.Etcd().Txn(ctx).
+		If(clientv3.Compare(clientv3.CreateRevision(q.key), "=", q.revision)).
+		Then(clientv3.OpGet(q.prefix, append(clientv3.WithLastCreate(),
+			clientv3.WithMaxCreateRev(q.revision-1), clientv3.WithKeysOnly())...)).
+		Commit()
+	switch {
+	case err != nil:
+		return "", err
+	case !resp.Succeeded:
+		return "", ErrLost
+	}
+	if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) > 0 {
+		return string(kvs[0].Key), nil
+	}
+	return "", nil
+}
+
+// gone waits until a key is deleted. The watch is there before the key is read,
+// at the current revision, so that it never has to catch up.
+func (q *place) gone(ctx context.Context, key string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	etcd := q.locker.client.Etcd()
+	events := etcd.Watch(clientv3.WithRequireLeader(ctx), key, clientv3.WithCreatedNotify(), clientv3.WithFilterPut())
+	for {
+		select {
+		case <-q.session.lost:
+			return ErrLost
+		case resp, open := <-events:
+			switch {
+			case !open:
+				return errors.New("the watch ended")
+			case resp.Err() != nil:
+				return resp.Err()
+			case resp.Created:
+				now, err := etcd.Get(ctx, key, clientv3.WithKeysOnly())
+				if err != nil || len(now.Kvs) == 0 {
+					return err
+				}
+			case deleted(resp.Events):
+				return nil
+			}
+		}
+	}
+}
+
+func deleted(events []*clientv3.Event) bool {
+	for _, e := range events {
+		if e.Type == mvccpb.Event_DELETE {
+			return true
+		}
+	}
+	return false
+}
+
+// leaseLost makes [ErrLost] of etcd's answer that the lease is gone: then a new
+// one is taken, and a new place.
+func leaseLost(err error) error {
+	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		return errors.Join(ErrLost, err)
+	}
+	return err
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/otelplat/platform/coord"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/connectivity"
+)
+
+const (
+	// Back-off between attempts, as client-go's reflector has it.
+	minBackoff = 800 * time.Millisecond
+	maxBackoff = 30 * time.Second
+
+	// pageSize bounds one answer of a list.
+	pageSize = 2000
+
+	// listTimeout bounds one request of a list.
+	listTimeout = 10 * time.Second
+)
+
+var (
+	errSilent = errors.New("mirror: etcd does not answer on the watch")
+	errEnded  = errors.New("mirror: the watch ended")
+	errLost   = errors.New("mirror: the connection was lost")
+)
+
+// run follows the prefix until the context ends.
+func (m *Mirror[T]) run(ctx context.Context) {
+	defer close(m.done)
+	defer m.changes.Close()
+	defer m.progress.Close()
+	f := follower[T]{Mirror: m, rejectedAt: make(map[string]int64)}
+	backoff := minBackoff
+	for {
+		err := f.list(ctx)
+		if err == nil {
+			backoff = minBackoff
+			err = f.watch(ctx)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		m.tel.relisted(err)
+		if !m.pause(ctx, jitter(backoff), errors.Is(err, errLost)) {
+			return
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// jitter returns 0.5 to 1.5 times d, so that a fleet does not come back at once.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + rand.N(d) //nolint:gosec // spreads load, guards nothing
+}
+
+// pause waits for d, or until a connection that was lost is back. It returns
+// false when the context ended.
+func (m *Mirror[T]) pause(ctx context.Context, d time.Duration, lost bool) bool {
+	wait, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	conn := m.client.Etcd().ActiveConnection()
+	for {
+		state := conn.GetState()
+		switch {
+		case state == connectivity.Idle:
+			conn.Connect()
+		case state == connectivity.Ready && lost:
+			// Back. Spread the lists of a fleet over a moment.
+			back, cancel := context.WithTimeout(ctx, rand.N(100*time.Millisecond))
+			<-back.Done()
+			cancel()
+			return ctx.Err() == nil
+		}
+		lost = lost || state != connectivity.Ready
+		if !conn.WaitForStateChange(wait, state) {
+			return ctx.Err() == nil
+		}
+	}
+}
+
+// follower is the part of a mirror that only its goroutine touches.
+type follower[T any] struct {
+	*Mirror[T]
+	rejectedAt map[string]int64 // key to the revision that did not decode
+	restarts   int              // epochs that showed by a lower revision only
+	wg         sync.WaitGroup   // of the goroutine that looks after the connection
+}
+
+// list replaces the content by a linearizable list of the prefix.
+func (f *follower[T]) list(ctx context.Context) error {
+	asked := time.Now()
+	first, err := f.firstPage(ctx)
+	if err != nil {
+		return err
+	}
+	old := f.state.Load()
+	epoch := f.epochOf(first, old)
+	sameEpoch := epoch == old.epoch
+
+	// A new trie, so that keys which are gone are gone. Values whose revision did
+	// not change are taken over without decoding them again.
+	next := &state[T]{revision: first.revision, epoch: epoch}
+	e := &edit{}
+	changed := !sameEpoch
+	rejected := make(map[string]int64)
+	page := first
+	for {
+		for _, kv := range page.kvs {
+			key := strings.TrimPrefix(string(kv.Key), f.prefix)
+			was := old.trie.get(key)
+			if sameEpoch && was != nil && was.mod == kv.ModRevision {
+				next.trie.set(e, key, was.value, was.mod)
+				continue
+			}
+			changed = f.decodeInto(&next.trie, e, key, kv, was, sameEpoch, rejected) || changed
+		}
+		if !page.more {
+			break
+		}
+		if page, err = f.nextPage(ctx, page, first.revision); err != nil {
+			return err
+		}
+	}
+	changed = changed || next.trie.len != old.trie.len
+	if !sameEpoch && old.revision > 0 {
+		f.tel.newEpoch(string(old.epoch), string(epoch))
+	}
+	f.rejectedAt = rejected
+	f.rejected.Store(int64(len(rejected)))
+	f.publish(next, changed)
+	f.knownCurrentAt(asked)
+	return nil
+}
+
+// decodeInto puts a key's value into the trie, or what was there before when it
+// does not decode. It reports whether the content changed.
+func (f *follower[T]) decodeInto(t *trie[T], e *edit, key string, kv *mvccpb.KeyValue, was *leaf[T], sameEpoch bool, rejected map[string]int64) bool {
+	value, err := f.decode(key, kv.Value)
+	if err == nil {
+		delete(rejected, key)
+		t.set(e, key, value, kv.ModRevision)
+		return true
+	}
+	if !sameEpoch || f.rejectedAt[key] != kv.ModRevision {
+		f.tel.rejected(key, err)
+	}
+	rejected[key] = kv.ModRevision
+	if was != nil {
+		t.set(e, key, was.value, was.mod)
+	}
+	return false
+}
+
+// page is a part of a list.
+type page struct {
+	kvs      []*mvccpb.KeyValue
+	more     bool
+	revision int64
+	cluster  uint64
+	meta     string // value of meta/epoch
+}
+
+// firstPage reads the epoch and the first keys in one linearizable transaction.
+func (f *follower[T]) firstPage(ctx context.Context) (page, error) {
+	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), listTimeout)
+	defer cancel()
+	resp, err := f.client.Etcd().Txn(ctx).Then(
+		clientv3.OpGet(f.client.Key("meta", "epoch")),
+		clientv3.OpGet(f.prefix, clientv3.WithRange(clientv3.GetPrefixRangeEnd(f.prefix)), clientv3.WithLimit(pageSize)),
+	).Commit()
+	if err != nil {
+		return page{}, fmt.Errorf("mirror: list %s: %w", f.name, err)
+	}
+	p := page{revision: resp.Header.Revision, cluster: resp.Header.ClusterId}
+	if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) > 0 {
+		p.meta = string(kvs[0].Value)
+	}
+	r := resp.Responses[1].GetResponseRange()
+	p.kvs, p.more = r.Kvs, r.More
+	return p, nil
+}
+
+// nextPage reads the keys behind a page, at the list's revision.
+func (f *follower[T]) nextPage(ctx context.Context, after page, revision int64) (page, error) {
+	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), listTimeout)
+	defer cancel()
+	from := string(after.kvs[len(after.kvs)-1].Key) + "\x00"
+	resp, err := f.client.Etcd().Get(ctx, from, clientv3.WithRange(clientv3.GetPrefixRangeEnd(f.prefix)),
+		clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
+	if err != nil {
+		return page{}, fmt.Errorf("mirror: list %s: %w", f.name, err)
+	}
+	return page{kvs: resp.Kvs, more: resp.More}, nil
+}
+
+// epochOf returns the epoch that a list belongs to. A linearizable list that is
+// behind what we hold can only be another history, though it may not say so: an
+// etcd that lost its data and was started again has the same cluster id.
+func (f *follower[T]) epochOf(p page, old *state[T]) coord.Epoch {
+	epoch := coord.NewEpoch(p.cluster, p.meta)
+	if f.restarts > 0 {
+		epoch += coord.Epoch(fmt.Sprintf("~%d", f.restarts))
+	}
+	if epoch == old.epoch && p.revision < old.revision {
+		f.restarts++
+		epoch = coord.NewEpoch(p.cluster, p.meta) + coord.Epoch(fmt.Sprintf("~%d", f.restarts))
+	}
+	return epoch
+}
+
+// watch applies changes until the watch ends; it always returns an error, which
+// says why.
+func (f *follower[T]) watch(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+	etcd := f.client.Etcd()
+	from := f.state.Load().revision + 1
+	changes := etcd.Watch(ctx, f.prefix, clientv3.WithRange(clientv3.GetPrefixRangeEnd(f.prefix)),
+		clientv3.WithRev(from), clientv3.WithFragment())
+
+	// The client would resume the watch by itself, even on an etcd that lost its
+	// data, where the revision to resume from does not exist: look again instead.
+	lost := make(chan struct{})
+	f.wg.Go(func() {
+		for conn := etcd.ActiveConnection(); conn.GetState() == connectivity.Ready; {
+			if !conn.WaitForStateChange(ctx, connectivity.Ready) {
+				return
+			}
+		}
+		close(lost)
+	})
+	defer f.wg.Wait()
+	defer cancel()
+
+	tick := time.NewTicker(f.interval)
+	defer tick.Stop()
+	var asked time.Time // of the oldest request for progress without an answer
+	silence := max(3*f.interval, 10*time.Second)
+	for {
+		select {
+		case resp, open := <-changes:
+			switch {
+			case !open:
+				return errEnded
+			case resp.Err() != nil:
+				return fmt.Errorf("mirror: watch %s: %w", f.name, resp.Err())
+			case resp.IsProgressNotify():
+				f.advance(resp.Header.Revision)
+				if !asked.IsZero() {
+					// The answer says that nothing was missing when it was made,
+					// which was after we asked.
+					f.knownCurrentAt(asked)
+					asked = time.Time{}
+				}
+			case len(resp.Events) > 0:
+				f.apply(resp)
+			}
+			continue
+		case <-lost:
+			return errLost
+		case <-tick.C:
+		case <-f.ask:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !asked.IsZero() && time.Since(asked) > silence {
+			return errSilent
+		}
+		if asked.IsZero() {
+			asked = time.Now()
+		}
+		if err := etcd.RequestProgress(ctx); err != nil {
+			return fmt.Errorf("mirror: watch %s: %w", f.name, err)
+		}
+	}
+}
+
+// advance takes over the revision that progress tells.
+func (f *follower[T]) advance(revision int64) {
+	old := f.state.Load()
+	if revision <= old.revision {
+		return
+	}
+	f.publish(&state[T]{trie: old.trie, revision: revision, epoch: old.epoch}, false)
+}
+
+// apply publishes the changes of one answer, which holds whole revisions: etcd
+// splits its answers between revisions, and the client joins fragments.
+func (f *follower[T]) apply(resp clientv3.WatchResponse) {
+	old := f.state.Load()
+	// The header's revision may be ahead of what this answer holds, when the watch
+	// is catching up: only the last change's is certain.
+	last := resp.Events[len(resp.Events)-1].Kv.ModRevision
+	next := &state[T]{trie: old.trie, revision: max(last, old.revision), epoch: old.epoch}
+	e := &edit{}
+	changed := false
+	for _, ev := range resp.Events {
+		key := strings.TrimPrefix(string(ev.Kv.Key), f.prefix)
+		was := next.trie.get(key)
+		if was != nil && was.mod >= ev.Kv.ModRevision {
+			continue // a list was newer
+		}
+		if ev.Type == clientv3.EventTypeDelete {
+			delete(f.rejectedAt, key)
+			changed = next.trie.remove(e, key) || changed
+			continue
+		}
+		changed = f.decodeInto(&next.trie, e, key, ev.Kv, was, true, f.rejectedAt) || changed
+	}
+	f.rejected.Store(int64(len(f.rejectedAt)))
+	f.publish(next, changed)
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import "time"
+
+// Outcome is how an attempt ended.
+type Outcome uint8
+
+// The outcomes.
+const (
+	OK Outcome = iota
+	Error
+	Timeout
+	Refused
+	Cancelled // by the caller: says nothing of the instance
+	Outcomes  // how many there are
+)
+
+// Failed reports whether the outcome speaks against the instance.
+func (o Outcome) Failed() bool { return o == Error || o == Timeout || o == Refused }
+
+// Speed says what the duration of an attempt tells of the instance.
+type Speed uint8
+
+// The speeds.
+const (
+	Measured  Speed = iota // it served a request
+	AtLeast                // it declined: it is no faster than that
+	Unrelated              // a stream, which lasts for as long as the caller wants
+)
+
+// Attempt is one request on its way.
+type Attempt[T comparable] struct {
+	pool  *Pool[T]
+	node  *Node[T]
+	start time.Duration
+	probe bool
+}
+
+// Node returns the instance that was chosen.
+func (a Attempt[T]) Node() *Node[T] { return a.node }
+
+// Probe reports whether the request is there to find out about the instance.
+func (a Attempt[T]) Probe() bool { return a.probe }
+
+// Start returns when the instance was chosen.
+func (a Attempt[T]) Start() time.Duration { return a.start }
+
+// Done says how the attempt ended, and when the instance got it: the start, or later
+// when a connection had to be made first, which says little of how fast it serves. It
+// must be called once.
+func (a Attempt[T]) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
+	n := a.node
+	n.inFlight.Add(-1)
+	if outcome == Cancelled {
+		if a.probe {
+			a.pool.probeAgain(n, now)
+		}
+		return
+	}
+	failed := outcome.Failed()
+	// What began before the state did belongs to what led to the state.
+	current := a.start >= time.Duration(n.since.Load())
+	var reason Reason
+	vouches := false
+
+	n.mu.Lock()
+	if speed != Unrelated {
+		n.latency.observe(now, now-max(sent, a.start), failed, speed == AtLeast)
+	}
+	if current {
+		n.record.add(now, failed)
+		if failed {
+			reason = n.record.condemns(now)
+		} else if State(n.state.Load()) > Probing {
+			vouches = n.record.vouches(now)
+		}
+	}
+	n.mu.Unlock()
+
+	if !current {
+		return
+	}
+	n.refusing.Store(outcome == Refused) // before the state changes: gone reads it then
+	unconfirmed := n.member.Load().Unconfirmed
+	switch {
+	case unconfirmed && !failed && !n.trusted.Load():
+		n.trusted.Store(true)
+	case unconfirmed && outcome == Refused && !n.trusted.Load():
+		reason = Unreachable
+	}
+	switch state := State(n.state.Load()); {
+	case state == Probing:
+		a.pool.probed(n, a.start, now, failed)
+	case state == Active && (reason != None || failed && n.vouched.Load()):
+		a.pool.failed(n, a.start, now, reason)
+	case vouches:
+		a.pool.succeeded(n, a.start, now)
+	}
+}

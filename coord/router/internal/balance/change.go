@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import (
+	"math"
+	"time"
+
+	"github.com/otelplat/platform/coord/signal"
+)
+
+const (
+	// fleetShare is the greatest share of the instances that the fleet's verdict
+	// takes out of rotation.
+	fleetShare = 0.5
+
+	// probesToReturn is how many probes in a row must succeed.
+	probesToReturn = 3
+
+	// lookAgain is how often a verdict is weighed against this router's own
+	// experience, which also changes when nothing happens.
+	lookAgain = time.Second
+)
+
+// step brings the states up to date and publishes what follows. The pool is locked.
+func (p *Pool[T]) step(now time.Duration) {
+	next := time.Duration(math.MaxInt64)
+	for _, n := range p.sorted {
+		if State(n.state.Load()) == Ejected && now >= n.until {
+			p.to(n, Probing, HoldOver, now)
+		}
+		if p.learn(n, now) {
+			next = min(next, now+lookAgain)
+		}
+	}
+	p.heed(now)
+	for _, n := range p.sorted {
+		if State(n.state.Load()) == Ejected {
+			next = min(next, n.until)
+		}
+	}
+	p.rebuild()
+	p.nextStep.Store(int64(next))
+	p.probeBy(now)
+}
+
+// learn takes over what the fleet says of an instance, and reports whether it is
+// anything but good.
+func (p *Pool[T]) learn(n *Node[T], now time.Duration) bool {
+	n.verdict = nil
+	n.latency.prior.Store(0)
+	if p.fleet != nil {
+		if s := p.fleet.Instances[n.id]; s != nil {
+			n.verdict = &s.Verdict
+			n.latency.prior.Store(int64(s.Latency()))
+		}
+	}
+	if n.verdict == nil || n.verdict.State == signal.Good && n.verdict.Weight >= 1 {
+		n.vouched.Store(false)
+		return false
+	}
+	n.mu.Lock()
+	n.vouched.Store(n.record.vouches(now))
+	n.mu.Unlock()
+	return true
+}
+
+func (n *Node[T]) bad() bool {
+	return n.verdict != nil && n.verdict.State == signal.Bad && !n.vouched.Load()
+}
+
+// heed acts on the fleet's verdicts. Those that are out already come first, then by
+// id: routers that hear the same take out the same.
+func (p *Pool[T]) heed(now time.Duration) {
+	inService, out := 0, 0
+	for _, n := range p.sorted {
+		if n.member.Load().InService {
+			inService++
+		}
+	}
+	limit := int(fleetShare * float64(inService))
+	for _, n := range p.sorted {
+		if State(n.state.Load()) != EjectedByFleet {
+			continue
+		}
+		switch {
+		case !n.bad():
+			p.to(n, Probing, OnProbation, now)
+		case !n.member.Load().InService:
+		case out < limit:
+			out++
+		default:
+			p.to(n, Probing, OnProbation, now)
+		}
+	}
+	for _, n := range p.sorted {
+		state := State(n.state.Load())
+		if state != Active && state != Probing || n.verdict == nil {
+			continue
+		}
+		switch {
+		case n.bad() && n.member.Load().InService && out < limit:
+			out++
+			p.to(n, EjectedByFleet, ByVerdict, now)
+		case n.verdict.State == signal.Probation && state == Active && !n.latency.known() && n.inFlight.Load() == 0:
+			p.to(n, Probing, OnProbation, now) // nothing is known of it here but that it was bad
+		}
+	}
+}
+
+// to moves an instance into a state. The pool is locked; the caller rebuilds.
+func (p *Pool[T]) to(n *Node[T], state State, reason Reason, now time.Duration) {
+	was := State(n.state.Load())
+	n.state.Store(uint32(state))
+	n.since.Store(int64(now))
+	n.reason, n.passed = reason, 0
+	if reason != Succeeded {
+		n.mu.Lock()
+		n.record = record{}
+		n.mu.Unlock()
+	}
+	e := Event[T]{Node: n, Reason: reason, Episode: n.episode}
+	switch state {
+	case Probing:
+		n.probeDue.Store(int64(now))
+		if was != Active {
+			return
+		}
+		e.Kind = Left
+	case Active:
+		n.returned.Store(int64(now))
+		e.Kind = Returned
+	case Ejected:
+		e.Kind, e.Local, e.Hold = Left, true, n.until-now
+	case EjectedByFleet:
+		if was != Active {
+			return // it was out before
+		}
+		e.Kind = Left
+	}
+	p.events = append(p.events, e)
+}
+
+// eject takes an instance out by this router's own evidence. A stay in rotation as
+// long as the last hold ends the count of episodes.
+func (p *Pool[T]) eject(n *Node[T], now time.Duration, reason Reason) {
+	if back := time.Duration(n.returned.Load()); State(n.state.Load()) == Active && now-back >= signal.Hold(p.base, n.episode) {
+		n.episode = 0
+	}
+	n.episode++
+	n.until = now + signal.Hold(p.base, n.episode)
+	p.to(n, Ejected, reason, now)
+}
+
+// stands reports whether a member has been in a state since before an attempt began.
+// Whoever asked without the lock may have been overtaken.
+func (p *Pool[T]) stands(n *Node[T], state State, start time.Duration) bool {
+	return p.nodes[n.id] == n && State(n.state.Load()) == state && start >= time.Duration(n.since.Load())
+}
+
+// failed is told of a failure in rotation that changes something.
+func (p *Pool[T]) failed(n *Node[T], start, now time.Duration, reason Reason) {
+	p.mu.Lock()
+	defer p.unlock()
+	if !p.stands(n, Active, start) {
+		return
+	}
+	if reason != None {
+		p.eject(n, now, reason)
+	}
+	p.step(now)
+}
+
+// probed is told how a probe ended.
+func (p *Pool[T]) probed(n *Node[T], start, now time.Duration, failed bool) {
+	p.mu.Lock()
+	defer p.unlock()
+	if !p.stands(n, Probing, start) {
+		return
+	}
+	if failed {
+		p.eject(n, now, FailedProbe)
+		p.step(now)
+		return
+	}
+	if n.passed++; n.passed < probesToReturn {
+		n.probeDue.Store(int64(now + p.gap))
+		p.probeBy(now + p.gap)
+		return
+	}
+	p.to(n, Active, Probed, now)
+	p.step(now)
+}
+
+// probeAgain is told of a probe that said nothing.
+func (p *Pool[T]) probeAgain(n *Node[T], now time.Duration) {
+	n.probeDue.Store(int64(now + p.gap))
+	p.probeBy(now + p.gap)
+}
+
+// succeeded is told that an ejected instance, used in panic, does well.
+func (p *Pool[T]) succeeded(n *Node[T], start, now time.Duration) {
+	p.mu.Lock()
+	defer p.unlock()
+	if !p.stands(n, Ejected, start) && !p.stands(n, EjectedByFleet, start) {
+		return
+	}
+	p.to(n, Active, Succeeded, now)
+	n.returned.Store(int64(now - rampTime)) // it carries its traffic already
+	p.step(now)
+}
+
+// Unreachable says that an instance could not be connected to, without a request.
+func (p *Pool[T]) Unreachable(now time.Duration, id string) {
+	p.mu.Lock()
+	defer p.unlock()
+	n := p.nodes[id]
+	if n == nil || !n.member.Load().Unconfirmed || n.trusted.Load() || State(n.state.Load()) != Active {
+		return
+	}
+	p.eject(n, now, Unreachable)
+	p.step(now)
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import (
+	"time"
+
+	"github.com/otelplat/platform/coord/signal"
+)
+
+// Choice is what a pool thinks of one instance.
+type Choice[T comparable] struct {
+	Member   Member[T]
+	State    State
+	Reason   Reason
+	Ramp     float64 // share of its traffic while it comes back, otherwise 1
+	Weight   float64 // in the draw, 0 when it is not drawn
+	Latency  time.Duration
+	InFlight int
+	Episode  uint32
+	Hold     time.Duration // what is left of an ejection
+	Vouched  bool          // the fleet speaks against it, this router's own experience for it
+	Verdict  *signal.Verdict
+}
+
+// Explain returns what the pool thinks of each instance, in the order of their ids.
+func (p *Pool[T]) Explain(now time.Duration) []Choice[T] {
+	p.tryStep(now)
+	p.mu.Lock()
+	defer p.unlock()
+	t := p.table.Load()
+	weights := make(map[*Node[T]]float64, len(t.rotation))
+	for i, n := range t.rotation {
+		weights[n] = t.weights[i]
+	}
+	choices := make([]Choice[T], 0, len(p.sorted))
+	for _, n := range p.sorted {
+		c := Choice[T]{
+			Member: *n.member.Load(), State: State(n.state.Load()), Reason: n.reason, Ramp: n.ramp(now), Weight: weights[n],
+			Latency: time.Duration(n.latency.read(now)), InFlight: int(n.inFlight.Load()), Episode: n.episode,
+			Vouched: n.vouched.Load(), Verdict: n.verdict,
+		}
+		if c.State == Ejected {
+			c.Hold = max(n.until-now, 0)
+		}
+		choices = append(choices, c)
+	}
+	return choices
+}
+
+// Panicking reports whether too few instances are left in rotation.
+func (p *Pool[T]) Panicking() bool { return p.table.Load().panicking }

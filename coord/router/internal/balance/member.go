@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/otelplat/platform/coord/signal"
+)
+
+// Member is an instance as the pool is told of it. T is what the caller needs to
+// reach it.
+type Member[T comparable] struct {
+	ID          string
+	Weight      float64 // relative to the others, above 0
+	InService   bool    // takes new requests
+	Unconfirmed bool    // may be gone: one refused connection is enough
+	Target      T
+}
+
+// Node is what a pool knows about one instance. It lives for as long as the
+// instance is a member, whatever else changes.
+type Node[T comparable] struct {
+	id       string
+	member   atomic.Pointer[Member[T]]
+	inFlight atomic.Int64
+	latency  latency
+	probeDue atomic.Int64  // when the next probe may be sent; a probe in flight moves it
+	returned atomic.Int64  // when it came back into rotation: the ramp begins; or never
+	state    atomic.Uint32 // a State; written with pool.mu held
+	since    atomic.Int64  // when the state began; written with pool.mu held
+	vouched  atomic.Bool   // the fleet speaks against it, this router's own experience for it
+	trusted  atomic.Bool   // unconfirmed, but this router reached it
+	refusing atomic.Bool   // its last answer was none: the connection was refused
+
+	mu     sync.Mutex // of the record; taken after pool.mu, never before
+	record record
+
+	// Guarded by pool.mu.
+	verdict  *signal.Verdict // nil when the fleet does not know it
+	until    time.Duration   // ejected: when the hold ends
+	episode  uint32          // ejections by this router since it was last well for long
+	passed   int             // successful probes in a row
+	reason   Reason          // why it is in its state
+	presence bool            // scratch of Update: still a member
+}
+
+// ID returns the instance's id.
+func (n *Node[T]) ID() string { return n.id }
+
+// Target returns what the caller needs to reach the instance.
+func (n *Node[T]) Target() T { return n.member.Load().Target }
+
+// State is where an instance stands.
+type State uint32
+
+// The states.
+const (
+	Active         State = iota
+	Probing              // out of rotation but for one probe at a time
+	Ejected              // by this router
+	EjectedByFleet       // by the fleet's verdict
+)
+
+// Reason says why an instance is in its state.
+type Reason string
+
+// The reasons.
+const (
+	None        Reason = ""
+	Consecutive Reason = "consecutive_failures"
+	Ratio       Reason = "failure_ratio"
+	Unreachable Reason = "unconfirmed_refused" // it vanished from discovery, and refused a connection
+	FailedProbe Reason = "probe_failed"
+	ByVerdict   Reason = "fleet_verdict"
+	OnProbation Reason = "fleet_probation"
+	HoldOver    Reason = "hold_over"
+	Probed      Reason = "probes_succeeded"
+	Succeeded   Reason = "requests_succeeded" // in panic, though it was ejected
+)
+
+// never is a time that has not been and will not be.
+const never = time.Duration(-1 << 62)

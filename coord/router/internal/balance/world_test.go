@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/otelplat/platform/coord/signal"
+)
+
+const base = 30 * time.Second
+
+// world is a pool with a clock that the test moves.
+type world struct {
+	t      testing.TB
+	pool   *Pool[string]
+	now    time.Duration
+	random func(int) int
+	who    []Member[string]
+	fleet  *signal.Fleet
+	events []Event[string]
+}
+
+func newWorld(t testing.TB, instances int) *world {
+	w := &world{t: t, now: time.Hour, random: rand.New(rand.NewPCG(1, 2)).IntN}
+	w.pool = New(base, func(e Event[string]) { w.events = append(w.events, e) })
+	for i := range instances {
+		w.who = append(w.who, Member[string]{ID: fmt.Sprintf("i%d", i), Weight: 1, InService: true, Target: "t"})
+	}
+	w.update()
+	return w
+}
+
+func (w *world) update() { w.pool.Update(w.now, w.who, w.fleet) }
+
+// says sets the fleet's verdict on an instance.
+func (w *world) says(id string, v signal.Verdict) {
+	next := &signal.Fleet{Instances: make(map[string]*signal.Signal)}
+	if w.fleet != nil {
+		for k, s := range w.fleet.Instances {
+			next.Instances[k] = s
+		}
+	}
+	next.Instances[id] = &signal.Signal{ID: id, Verdict: v}
+	w.fleet = next
+	w.update()
+}
+
+func bad() signal.Verdict       { return signal.Verdict{State: signal.Bad, Weight: 0.1} }
+func good() signal.Verdict      { return signal.Verdict{State: signal.Good, Weight: 1} }
+func probation() signal.Verdict { return signal.Verdict{State: signal.Probation, Weight: 1} }
+
+func only(id string) func(*Node[string]) bool {
+	return func(n *Node[string]) bool { return n.ID() == id }
+}
+
+// begin sends a request that only one instance can take, and fails when it does not.
+func (w *world) begin(id string) Attempt[string] {
+	w.t.Helper()
+	a, ok := w.pool.PickInRotation(w.now, w.random, only(id))
+	if !ok {
+		w.t.Fatalf("%s gets no request", id)
+	}
+	return a
+}
+
+// sends lets an instance answer n requests, 10 ms apart.
+func (w *world) sends(id string, n int, outcome Outcome) {
+	w.t.Helper()
+	for range n {
+		a := w.begin(id)
+		w.now += 10 * time.Millisecond
+		a.Done(0, w.now, outcome, Measured)
+	}
+}
+
+// gets reports whether an instance would get a request now.
+func (w *world) gets(id string) bool {
+	a, ok := w.pool.PickInRotation(w.now, w.random, only(id))
+	if ok {
+		a.Done(0, w.now, Cancelled, Measured)
+	}
+	return ok
+}
+
+func (w *world) choice(id string) Choice[string] {
+	w.t.Helper()
+	for _, c := range w.pool.Explain(w.now) {
+		if c.Member.ID == id {
+			return c
+		}
+	}
+	w.t.Fatalf("%s is not there", id)
+	return Choice[string]{}
+}
+
+func (w *world) is(id string, state State, reason Reason) {
+	w.t.Helper()
+	if c := w.choice(id); c.State != state || c.Reason != reason {
+		w.t.Fatalf("%s is in state %d because of %q, want %d because of %q", id, c.State, c.Reason, state, reason)
+	}
+}
+
+// probes sends probes until one instance has answered n of them.
+func (w *world) probes(id string, n int, outcome Outcome) {
+	w.t.Helper()
+	for range n {
+		a := w.begin(id)
+		if !a.Probe() {
+			w.t.Fatalf("a request to %s is not a probe", id)
+		}
+		w.now += time.Millisecond
+		a.Done(0, w.now, outcome, Measured)
+		w.now += base / 10
+	}
+}
