@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authn
+
+// LookNow lets the next verification look at the key file, whatever the time.
+func LookNow(v *JWT) { v.keys.looked.Store(-int64(lookInterval)) }
+
+// Cached returns how many verified tokens are kept.
+func Cached(v *JWT) int {
+	n := 0
+	c := v.keys.current.Load().verified
+	for _, g := range []*generation{c.young.Load(), c.old.Load()} {
+		g.entries.Range(func(any, any) bool { n++; return true })
+	}
+	return n
+}
+
+// Forget drops all verified tokens.
+func Forget(v *JWT) {
+	c := v.keys.current.Load().verified
+	c.young.Store(&generation{})
+	c.old.Store(&generation{})
+}
