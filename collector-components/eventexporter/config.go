@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eventexporter
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/otelplat/platform/coord"
+	"github.com/otelplat/platform/otelplat/event"
+	"github.com/otelplat/platform/otelplat/event/jetstream"
+	"go.opentelemetry.io/collector/component"
+)
+
+// Config is the user's configuration.
+type Config struct {
+	// URL are NATS's servers, separated by commas.
+	URL string `mapstructure:"url"`
+
+	// Namespace is the part of NATS's subjects that events go to.
+	Namespace string `mapstructure:"namespace"`
+
+	// CredentialsFile holds NATS credentials.
+	CredentialsFile string `mapstructure:"credentials_file"`
+
+	// CAFile signs the servers' certificates; CertFile and KeyFile are the client's.
+	CAFile   string `mapstructure:"ca_file"`
+	CertFile string `mapstructure:"cert_file"`
+	KeyFile  string `mapstructure:"key_file"`
+
+	// MaxAge and MaxBytes bound the stream, and Replicas is on how many servers it is,
+	// where the exporter makes it.
+	MaxAge   time.Duration `mapstructure:"max_age"`
+	MaxBytes int64         `mapstructure:"max_bytes"`
+	Replicas int           `mapstructure:"replicas"`
+}
+
+func defaultConfig() component.Config {
+	return &Config{
+		URL: jetstream.DefaultURL, Namespace: jetstream.DefaultNamespace,
+		MaxAge: jetstream.DefaultMaxAge, MaxBytes: jetstream.DefaultMaxBytes, Replicas: 1,
+	}
+}
+
+// Validate implements confmap.Validator.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.URL == "" {
+		errs = append(errs, errors.New("url is required"))
+	}
+	if err := coord.CheckName("namespace", c.Namespace); err != nil {
+		errs = append(errs, err)
+	}
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		errs = append(errs, errors.New("cert_file and key_file are required together"))
+	}
+	if c.MaxAge < event.Deduplication {
+		errs = append(errs, fmt.Errorf("max_age is %v, want %v or more", c.MaxAge, event.Deduplication))
+	}
+	if c.MaxBytes < event.MaxData {
+		errs = append(errs, fmt.Errorf("max_bytes is %d, want %d or more", c.MaxBytes, event.MaxData))
+	}
+	if !slices.Contains([]int{1, 3, 5}, c.Replicas) {
+		errs = append(errs, fmt.Errorf("replicas is %d, want 1, 3 or 5", c.Replicas))
+	}
+	return errors.Join(errs...)
+}

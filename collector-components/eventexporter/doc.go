@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package eventexporter is the collector exporter "events": it stores published
+// events (package otelplat/event) in NATS JetStream, and answers when they are
+// stored.
+//
+//	receivers:
+//	  otlp/events: # a receiver of their own, so that nothing else waits for NATS
+//	    protocols:
+//	      grpc: {endpoint: 127.0.0.1:4319, auth: {authenticator: policy_auth}}
+//	processors:
+//	  policy/events: {mode: claims, reject: true, ...}
+//	exporters:
+//	  events:
+//	    url: nats://127.0.0.1:4222
+//	    namespace: default
+//	service:
+//	  pipelines:
+//	    logs/events: {receivers: [otlp/events], processors: [policy/events], exporters: [events]}
+//
+// No batch, queue or retry belongs into that pipeline: the publisher waits for the
+// answer, and tries again with the same ids, by which JetStream knows the events
+// again. When JetStream does not acknowledge all events of a request, the request
+// fails as a whole with Unavailable. A record that is no event fails its request
+// with InvalidArgument, before anything of it is stored.
+//
+// The service in an event's subject is the resource's service.name, which the
+// claims check has verified. Whether NATS can be reached makes no difference to the
+// start of the collector. What became of events is counted in
+// otelcol_exporter_events_published.
+package eventexporter

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policyprocessor
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configopaque"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/processorhelper"
+)
+
+// Type is the component's type in a configuration.
+var Type = component.MustNewType("policy")
+
+// NewFactory returns the factory of the processor.
+func NewFactory() processor.Factory {
+	return processor.NewFactory(Type, defaultConfig,
+		processor.WithTraces(createTraces, component.StabilityLevelAlpha),
+		processor.WithMetrics(createMetrics, component.StabilityLevelAlpha),
+		processor.WithLogs(createLogs, component.StabilityLevelAlpha),
+	)
+}
+
+func defaultConfig() component.Config {
+	return &Config{Mode: ModeEnforce, Bundle: "telemetry", RequireBundle: true}
+}
+
+var mutates = consumer.Capabilities{MutatesData: true}
+
+func createTraces(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Traces) (processor.Traces, error) {
+	p, err := newProcessor(set, cfg.(*Config), "traces")
+	if err != nil {
+		return nil, err
+	}
+	return processorhelper.NewTraces(ctx, set, cfg, next, p.traces, processorhelper.WithCapabilities(mutates),
+		processorhelper.WithStart(p.start), processorhelper.WithShutdown(p.shutdown))
+}
+
+func createMetrics(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Metrics) (processor.Metrics, error) {
+	p, err := newProcessor(set, cfg.(*Config), "metrics")
+	if err != nil {
+		return nil, err
+	}
+	return processorhelper.NewMetrics(ctx, set, cfg, next, p.metrics, processorhelper.WithCapabilities(mutates),
+		processorhelper.WithStart(p.start), processorhelper.WithShutdown(p.shutdown))
+}
+
+func createLogs(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Logs) (processor.Logs, error) {
+	p, err := newProcessor(set, cfg.(*Config), "logs")
+	if err != nil {
+		return nil, err
+	}
+	return processorhelper.NewLogs(ctx, set, cfg, next, p.logs, processorhelper.WithCapabilities(mutates),
+		processorhelper.WithStart(p.start), processorhelper.WithShutdown(p.shutdown))
+}
+
+// ownKey is the process's, made when it is first needed.
+var ownKey = sync.OnceValue(func() []byte { return []byte(rand.Text()) })
+
+func hashKey(configured configopaque.String) []byte {
+	if configured != "" {
+		return []byte(configured)
+	}
+	return ownKey()
+}

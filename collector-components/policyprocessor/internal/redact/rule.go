@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package redact
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Action is what happens to what a rule finds.
+type Action string
+
+// The actions.
+const (
+	Mask   Action = "mask"
+	Hash   Action = "hash"
+	Remove Action = "remove"
+)
+
+// Masked stands where a secret stood.
+const Masked = "****"
+
+// hashDigits is how much of the HMAC stays: 64 bits tell values apart and are
+// too few to be worth keeping a table of.
+const hashDigits = 16
+
+// Spec is a rule as it is written in a policy.
+type Spec struct {
+	Action  Action
+	Fields  []string
+	Pattern string // RE2; empty takes the whole value
+}
+
+// Rule is a compiled [Spec]. It is immutable and safe for concurrent use.
+type Rule struct {
+	name    string
+	action  Action
+	pattern *regexp.Regexp // nil: the whole value
+	needs   *bytesSet      // what a match has at least one of; nil: unknown
+	key     []byte
+
+	body, attributes, events, links, resource, scope selector
+	spanName, status, eventName                      bool
+}
+
+// Name returns the rule's name.
+func (r *Rule) Name() string { return r.name }
+
+// Action returns the action, which is [Remove] for a rule that failed.
+func (r *Rule) Action() Action { return r.action }
+
+// Compile returns the rule. The key is that of the "hash" action. With an error
+// the rule is either one that removes its fields whole, or nil when it is not
+// known which fields it meant.
+func Compile(name string, s Spec, key []byte) (*Rule, error) {
+	r := &Rule{name: name, action: s.Action, key: key}
+	if len(s.Fields) == 0 {
+		return nil, fmt.Errorf("redact rule %q names no fields", name)
+	}
+	for _, f := range s.Fields {
+		if err := r.field(f); err != nil {
+			return nil, fmt.Errorf("redact rule %q: %w", name, err)
+		}
+	}
+	var failed error
+	switch s.Action {
+	case Mask, Hash, Remove:
+	default:
+		failed = fmt.Errorf("redact rule %q: action %q is not mask, hash or remove", name, s.Action)
+	}
+	if s.Pattern != "" && failed == nil {
+		if r.pattern, failed = regexp.Compile(s.Pattern); failed != nil {
+			failed = fmt.Errorf("redact rule %q: %w", name, failed)
+		} else if r.pattern.MatchString("") {
+			failed = fmt.Errorf("redact rule %q: pattern %q matches the empty string", name, s.Pattern)
+		}
+	}
+	if r.pattern != nil {
+		r.needs = needs(s.Pattern)
+	}
+	if failed != nil {
+		r.action, r.pattern, r.needs = Remove, nil, nil
+	}
+	return r, failed
+}
+
+var errField = errors.New("unknown field")
+
+func (r *Rule) field(f string) error {
+	switch f {
+	case "body":
+		r.body.prefixes = append(r.body.prefixes, "")
+		r.body.whole = true
+		return nil
+	case "name":
+		r.spanName = true
+		return nil
+	case "status":
+		r.status = true
+		return nil
+	case "event_name":
+		r.eventName = true
+		return nil
+	}
+	place, key, _ := strings.Cut(f, ".")
+	into := map[string]*selector{
+		"body": &r.body, "attributes": &r.attributes, "events": &r.events,
+		"links": &r.links, "resource": &r.resource, "scope": &r.scope,
+	}[place]
+	if into == nil || key == "" {
+		return fmt.Errorf("%w %q", errField, f)
+	}
+	if prefix, star := strings.CutSuffix(key, "*"); star {
+		into.prefixes = append(into.prefixes, prefix)
+	} else {
+		into.keys = append(into.keys, key)
+	}
+	return nil
+}
+
+// selector says which keys of a map a rule means.
+type selector struct {
+	keys, prefixes []string
+	whole          bool // of a body: also when it is no map
+}
+
+func (s *selector) empty() bool { return len(s.keys) == 0 && len(s.prefixes) == 0 }
+
+func (s *selector) matches(key string) bool {
+	for _, k := range s.keys {
+		if k == key {
+			return true
+		}
+	}
+	for _, p := range s.prefixes {
+		if strings.HasPrefix(key, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Rule) hash(value string) string {
+	mac := hmac.New(sha256.New, r.key)
+	mac.Write([]byte(value)) // a hash's Write returns no error
+	return hex.EncodeToString(mac.Sum(nil))[:hashDigits]
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package redact
+
+import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+)
+
+// entries takes what the rule finds from the selected keys of a map and returns
+// how many values it changed or removed.
+func (r *Rule) entries(m pcommon.Map, s *selector) int {
+	if s.empty() || m.Len() == 0 {
+		return 0
+	}
+	n := 0
+	m.RemoveIf(func(key string, v pcommon.Value) bool {
+		if !s.matches(key) {
+			return false
+		}
+		changed, remove := r.value(v)
+		n += changed
+		return remove
+	})
+	return n
+}
+
+// value changes v in place, at every depth, and says how many values it changed
+// and whether v itself is to be removed by its owner.
+func (r *Rule) value(v pcommon.Value) (changed int, remove bool) {
+	if r.pattern == nil && r.action == Remove {
+		return 1, true
+	}
+	switch v.Type() {
+	case pcommon.ValueTypeEmpty:
+		return 0, false
+	case pcommon.ValueTypeMap:
+		if r.pattern != nil {
+			v.Map().RemoveIf(func(_ string, inner pcommon.Value) bool {
+				n, gone := r.value(inner)
+				changed += n
+				return gone
+			})
+			return changed, false
+		}
+	case pcommon.ValueTypeSlice:
+		if r.pattern != nil {
+			v.Slice().RemoveIf(func(inner pcommon.Value) bool {
+				n, gone := r.value(inner)
+				changed += n
+				return gone
+			})
+			return changed, false
+		}
+	case pcommon.ValueTypeBytes:
+		// AsString would be base64, in which no pattern finds anything.
+		text, found := r.text(string(v.Bytes().AsRaw()))
+		if !found {
+			return 0, false
+		}
+		if r.action != Remove {
+			v.SetStr(text)
+		}
+		return 1, r.action == Remove
+	}
+	text, found := r.text(v.AsString())
+	if !found {
+		return 0, false
+	}
+	if r.action != Remove {
+		v.SetStr(text)
+	}
+	return 1, r.action == Remove
+}
+
+// text returns what stands in the place of s, and whether the rule found
+// anything in it. For [Remove] that is the empty string.
+func (r *Rule) text(s string) (string, bool) {
+	if r.pattern == nil {
+		if s == "" {
+			return "", false
+		}
+		switch r.action {
+		case Mask:
+			return Masked, true
+		case Hash:
+			return r.hash(s), true
+		default:
+			return "", true
+		}
+	}
+	if r.needs.missing(s) || !r.pattern.MatchString(s) {
+		return s, false
+	}
+	switch r.action {
+	case Mask:
+		return r.pattern.ReplaceAllLiteralString(s, Masked), true
+	case Hash:
+		return r.pattern.ReplaceAllStringFunc(s, r.hash), true
+	default:
+		return "", true
+	}
+}
+
+// stringField applies the rule to a field that holds a string and cannot be absent:
+// removing it leaves it empty.
+func (r *Rule) stringField(get func() string, set func(string)) int {
+	text, found := r.text(get())
+	if !found {
+		return 0
+	}
+	set(text)
+	return 1
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package aggregate
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/otelplat/platform/coord/signal"
+)
+
+// forget is how long an instance without traffic and verdict is kept.
+const forget = 30 * time.Second
+
+// instance is what this collector knows about one instance.
+type instance struct {
+	id, variant, zone string
+	history           history
+	callers           []*caller // ascending by hash, at most signal.MaxCallers: those with the smallest
+	last              time.Duration
+
+	latch    latch
+	verdict  signal.State // as of the last look
+	turned   bool         // the verdict turned since it was published
+	released *published   // what was published last; nil never
+}
+
+// latch keeps a verdict beyond the traffic that led to it.
+type latch struct {
+	state    signal.State
+	episode  uint32
+	since    time.Duration
+	hold     time.Duration
+	evidence signal.Evidence // that condemned; in state Bad only
+}
+
+// caller returns the record of a caller, nil when 32 others have smaller hashes.
+func (in *instance) caller(hash uint64) *caller {
+	at, found := slices.BinarySearchFunc(in.callers, hash, func(c *caller, h uint64) int { return cmp.Compare(c.hash, h) })
+	switch {
+	case found:
+		return in.callers[at]
+	case at == signal.MaxCallers:
+		return nil
+	case len(in.callers) == signal.MaxCallers:
+		in.callers = in.callers[:signal.MaxCallers-1] // the greatest makes room
+	}
+	c := &caller{hash: hash}
+	in.callers = slices.Insert(in.callers, at, c)
+	return c
+}
+
+// evidence is what callers saw over the shortest of the last 1 to 10 s that holds
+// enough requests, or over the last 10 s when none does. Seconds before since do
+// not count.
+func (in *instance) evidence(now time.Duration, since int64) signal.Evidence {
+	current := secondOf(now)
+	var e signal.Evidence
+	for e.Seconds = 1; ; e.Seconds++ {
+		if s := current - int64(e.Seconds) + 1; s >= since {
+			if at := &in.history.second[mod(s)]; at.at == s {
+				e.Requests += at.requests
+				e.Failures += at.errors + at.timeouts + at.refused
+			}
+		}
+		if e.Requests >= signal.MinRequests || e.Seconds == seconds {
+			break
+		}
+	}
+	from := max(current-int64(e.Seconds)+1, since)
+	for _, c := range in.callers {
+		if c.last < from {
+			continue
+		}
+		seen := signal.Caller{Hash: c.hash}
+		for i := range c.slots {
+			if at := &c.slots[i]; at.at >= from {
+				seen.Requests += at.requests
+				seen.Failures += at.failures
+				seen.Ejected = seen.Ejected || at.ejected
+			}
+		}
+		if seen.Requests > 0 || seen.Ejected {
+			e.Callers = append(e.Callers, seen)
+		}
+	}
+	return e
+}
+
+// mod is the place of a second in a ring; seconds before the start have one too.
+func mod(s int64) int64 {
+	const n = seconds + 1
+	return ((s % n) + n) % n
+}
+
+// since is the first second that says something new after the latch's state began:
+// measurements arrive up to a second after they were taken, so the second of the
+// change and the one after it still tell of before.
+func (l *latch) freshFrom() int64 { return secondOf(l.since) + 2 }
+
+// look moves the latch on, and notes whether the verdict turned.
+func (in *instance) look(now, base time.Duration) {
+	l := &in.latch
+	switch l.state {
+	case signal.Good:
+		if e := in.evidence(now, 0); signal.Judge(&e, signal.MinRequests).State == signal.Bad {
+			in.condemn(now, base, e)
+		}
+	case signal.Bad:
+		e := in.evidence(now, l.freshFrom())
+		switch {
+		case e.Requests >= signal.MinRequests && signal.Judge(&e, signal.MinRequests).State != signal.Bad:
+			*l = latch{} // many callers found it well again
+		case e.Requests >= signal.MinRequests:
+			l.since, l.evidence = now, e // it still gets traffic, and is still bad
+		case now-l.since >= l.hold:
+			l.state, l.since, l.evidence = signal.Probation, now, signal.Evidence{}
+		}
+	case signal.Probation:
+		e := in.evidence(now, secondOf(l.since)+1)
+		switch {
+		case signal.Judge(&e, 1).State == signal.Bad:
+			in.condemn(now, base, e)
+		case e.Requests-min(e.Requests, e.Failures) >= signal.MinRequests, now-l.since >= l.hold:
+			*l = latch{}
+		}
+	}
+	if l.state != in.verdict {
+		in.verdict, in.turned = l.state, true
+	}
+	in.callers = slices.DeleteFunc(in.callers, func(c *caller) bool { return secondOf(now)-c.last > seconds })
+}
+
+// condemn latches evidence, as the next episode.
+func (in *instance) condemn(now, base time.Duration, e signal.Evidence) {
+	episode := in.latch.episode + 1
+	in.latch = latch{state: signal.Bad, episode: episode, since: now, hold: signal.Hold(base, episode), evidence: e}
+}
+
+// signal returns what is known, in the form that is published.
+func (in *instance) signal(now time.Duration) signal.Instance {
+	out := signal.Instance{ID: in.id, Variant: in.variant, Zone: in.zone, Windows: in.history.windows(now)}
+	switch l := &in.latch; l.state {
+	case signal.Bad:
+		out.Evidence = l.evidence
+		out.Latch = signal.Latch{State: l.state, Episode: l.episode, Age: now - l.since, Hold: l.hold}
+	case signal.Probation:
+		out.Evidence = in.evidence(now, secondOf(l.since)+1)
+		out.Latch = signal.Latch{State: l.state, Episode: l.episode, Age: now - l.since, Hold: l.hold}
+	default:
+		out.Evidence = in.evidence(now, 0)
+	}
+	return out
+}

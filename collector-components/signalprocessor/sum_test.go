@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signalprocessor
+
+import (
+	"github.com/otelplat/platform/otelplat/semconv"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+)
+
+// sum returns the value of a counter for one reason.
+func sum(m metricdata.Metrics, reason string) int64 {
+	data, ok := m.Data.(metricdata.Sum[int64])
+	if !ok {
+		return 0
+	}
+	for _, dp := range data.DataPoints {
+		if v, _ := dp.Attributes.Value(semconv.CollectorReason); v.AsString() == reason {
+			return dp.Value
+		}
+	}
+	return 0
+}
