@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package inventory is the shop's service of what is in stock. It has several
+// instances, each of which can be told to be slow or to fail.
+package inventory
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/otelplat/platform/coord/discovery"
+	"github.com/otelplat/platform/examples/shop/kit"
+	"github.com/otelplat/platform/examples/shop/shoppb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Run serves until the context ends.
+func Run(ctx context.Context, instance string) error {
+	k, err := kit.Open(ctx, "inventory", instance)
+	if err != nil {
+		return err
+	}
+	server := grpc.NewServer(k.Telemetry.GRPCServerOption(), grpc.ChainUnaryInterceptor(k.Guard.Unary))
+	shoppb.RegisterInventoryServer(server, &inventory{kit: k, instance: instance})
+	err = k.Serve(ctx, discovery.GRPC, func(l net.Listener) error { return server.Serve(l) }, server.GracefulStop)
+	return errors.Join(err, k.Close())
+}
+
+type inventory struct {
+	shoppb.UnimplementedInventoryServer
+	kit      *kit.Kit
+	instance string
+}
+
+// Reserve reserves: there is always enough.
+func (i *inventory) Reserve(ctx context.Context, _ *shoppb.ReserveRequest) (*shoppb.ReserveResponse, error) {
+	if err := i.kit.Misbehave(ctx); err != nil {
+		return nil, status.Error(codes.Internal, err.Error())
+	}
+	return &shoppb.ReserveResponse{Instance: i.instance}, nil
+}

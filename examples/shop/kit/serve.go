@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/otelplat/platform/coord/discovery"
+)
+
+// Serve listens, announces the instance as soon as it has a policy to decide by, and
+// serves until the context ends; then it says so to the fleet, and lets what is
+// running finish for as long as stop allows.
+func (k *Kit) Serve(ctx context.Context, protocol string, serve func(net.Listener) error, stop func()) error {
+	address := os.Getenv(ListenVariable)
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.service, err)
+	}
+	// Before its policy is loaded the guard refuses everybody, so nobody is invited.
+	if err := k.engine.WaitReady(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	registration, err := discovery.Register(ctx, k.client, discovery.Instance{
+		Service: k.service, ID: k.instance,
+		Endpoints: []discovery.Endpoint{{Protocol: protocol, Address: listener.Addr().String()}},
+	})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- serve(listener) }()
+	slog.InfoContext(ctx, "serving", "address", listener.Addr().String())
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), 500*time.Millisecond)
+	defer cancel()
+	err = errors.Join(err, registration.Close(leaving))
+	stop()
+	return err
+}
