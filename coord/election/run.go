@@ -23,7 +23,7 @@ func Run(ctx context.Context, e Elector, name string, f func(ctx context.Context
 		if err != nil {
 			return err
 		}
-		err, lost := lead(ctx, l, f)
+		lost, err := lead(ctx, l, f)
 		if !lost {
 			return err
 		}
@@ -31,7 +31,7 @@ func Run(ctx context.Context, e Elector, name string, f func(ctx context.Context
 }
 
 // lead runs f for one term, and reports whether the leadership was lost meanwhile.
-func lead(ctx context.Context, l *Leadership, f func(ctx context.Context) error) (err error, lost bool) { //nolint:staticcheck // the error is f's
+func lead(ctx context.Context, l *Leadership, f func(ctx context.Context) error) (lost bool, err error) {
 	term, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ended := make(chan struct{})
@@ -48,12 +48,12 @@ func lead(ctx context.Context, l *Leadership, f func(ctx context.Context) error)
 	close(ended)
 	<-watched
 	if errors.Is(context.Cause(term), lock.ErrLost) && ctx.Err() == nil {
-		return err, true
+		return true, err
 	}
 	last, stop := context.WithTimeout(context.WithoutCancel(ctx), resignTimeout)
 	defer stop()
 	if r := l.Resign(last); r != nil && !errors.Is(r, lock.ErrLost) && err == nil {
 		err = r
 	}
-	return err, false
+	return false, err
 }

@@ -293,7 +293,7 @@ func (d *Dispatcher) leave(result <-chan error) {
 	d.mu.Unlock()
 	leftBehind(d.s.Name, 1)
 	go func() {
-		<-result
+		<-result //nolint:errcheck // it was answered for when it ran over its time
 		d.mu.Lock()
 		d.behind--
 		d.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -184,7 +185,7 @@ func shares(t *testing.T, bus event.Bus) {
 	subscribe(t, bus, event.Subscription{Name: "other"}, other.handle)
 	const n = 40
 	for i := range n {
-		publish(t, bus, numbered(i, fmt.Sprint(i)))
+		publish(t, bus, numbered(i, strconv.Itoa(i)))
 	}
 	other.only(t, n)
 	deadline := time.After(patience)
@@ -356,7 +357,7 @@ func hangs(t *testing.T, bus event.Bus) {
 	subscribe(t, bus, event.Subscription{Name: "beside"}, other.handle)
 	publish(t, bus, numbered(0, "hangs"))
 	for i := range 30 {
-		publish(t, bus, numbered(i+1, fmt.Sprint(i)))
+		publish(t, bus, numbered(i+1, strconv.Itoa(i)))
 	}
 	other.await(t, 31)
 	got := in.await(t, 31)
@@ -375,13 +376,13 @@ func orders(t *testing.T, bus event.Bus) {
 	for i := range each {
 		for k := range keys {
 			e := numbered(i, fmt.Sprintf("subject-%d", i))
-			e.Extensions = map[string]string{event.PartitionKey: fmt.Sprint(k)}
+			e.Extensions = map[string]string{event.PartitionKey: strconv.Itoa(k)}
 			publish(t, bus, e)
 		}
 	}
 	next := make(map[string]int)
 	for _, d := range in.await(t, keys*each) {
-		if want := fmt.Sprint(next[d.Key()]); string(d.Data) != want {
+		if want := strconv.Itoa(next[d.Key()]); string(d.Data) != want {
 			t.Fatalf("key %s: event %s came when %s was next", d.Key(), d.Data, want)
 		}
 		next[d.Key()]++
