@@ -91,7 +91,7 @@ func (f *file) Updates(ctx context.Context) <-chan struct{} {
 		f.stop = cancel
 		go f.poll(run)
 	})
-	return f.updates.Add(ctx, false)
+	return f.updates.Add(ctx, nil)
 }
 
 func (f *file) poll(ctx context.Context) {

@@ -159,7 +159,7 @@ func (l *Live[T]) Age() time.Duration {
 
 // Updates returns a channel that is sent to after the configuration changed, and
 // closed when the context or the configuration ends. It holds one mark.
-func (l *Live[T]) Updates(ctx context.Context) <-chan struct{} { return l.updates.Add(ctx, false) }
+func (l *Live[T]) Updates(ctx context.Context) <-chan struct{} { return l.updates.Add(ctx, nil) }
 
 // OnChange calls f after each change, one call at a time, in the order of the
 // changes. It must return soon: the next change waits for it.

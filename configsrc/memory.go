@@ -51,7 +51,7 @@ func (m *Memory) Load() (map[string]any, int64, error) {
 }
 
 // Updates returns a channel that is sent to after [Memory.Set].
-func (m *Memory) Updates(ctx context.Context) <-chan struct{} { return m.updates.Add(ctx, false) }
+func (m *Memory) Updates(ctx context.Context) <-chan struct{} { return m.updates.Add(ctx, nil) }
 
 // Age returns 0.
 func (m *Memory) Age() time.Duration { return 0 }

@@ -104,7 +104,7 @@ func (d *dir) Load() (Bundle, error) {
 	return s.bundle, s.err
 }
 
-func (d *dir) Updates(ctx context.Context) <-chan struct{} { return d.updates.Add(ctx, true) }
+func (d *dir) Updates(ctx context.Context) <-chan struct{} { return d.updates.Add(ctx, wake.Always) }
 
 func (d *dir) Age() time.Duration { return time.Since(d.started) - time.Duration(d.seen.Load()) }
 

@@ -103,7 +103,7 @@ func (e *Engine) Age() time.Duration { return e.source.Age() }
 
 // Updates returns a channel that is sent to after another revision came into
 // force, or one was refused, and closed when the context or the engine ends.
-func (e *Engine) Updates(ctx context.Context) <-chan struct{} { return e.updates.Add(ctx, false) }
+func (e *Engine) Updates(ctx context.Context) <-chan struct{} { return e.updates.Add(ctx, nil) }
 
 // WaitReady waits until a bundle was loaded once. It returns the context's error
 // with why none was, or [ErrClosed].

@@ -41,7 +41,7 @@ func (m *Memory) Load() (Bundle, error) {
 }
 
 // Updates returns a channel that is sent to after [Memory.Set].
-func (m *Memory) Updates(ctx context.Context) <-chan struct{} { return m.updates.Add(ctx, true) }
+func (m *Memory) Updates(ctx context.Context) <-chan struct{} { return m.updates.Add(ctx, wake.Always) }
 
 // Age returns 0.
 func (m *Memory) Age() time.Duration { return 0 }

@@ -79,7 +79,7 @@ func (d *Directory) Services() []string {
 // Updates returns a channel that is sent to after anything changed, at once when
 // the directory is loaded, and closed when the context or the directory ends.
 func (d *Directory) Updates(ctx context.Context) <-chan struct{} {
-	return d.updates.Add(ctx, d.mirror.Revision() > 0)
+	return d.updates.Add(ctx, func() bool { return d.mirror.Revision() > 0 })
 }
 
 // WaitReady waits for the first load.

@@ -53,7 +53,7 @@ func (t *Table) Members(service string) []Member {
 
 // Updates returns a channel that is sent to after [Table.Set], and closed when the
 // context ends.
-func (t *Table) Updates(ctx context.Context) <-chan struct{} { return t.updates.Add(ctx, true) }
+func (t *Table) Updates(ctx context.Context) <-chan struct{} { return t.updates.Add(ctx, wake.Always) }
 
 // WaitReady returns nil: a table is always loaded.
 func (t *Table) WaitReady(context.Context) error { return nil }

@@ -139,7 +139,7 @@ func (e *memoryElector) Observe(ctx context.Context, name string) (<-chan Leader
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(e.ctx, cancel)
-	updates := e.place.changed.Add(ctx, false)
+	updates := e.place.changed.Add(ctx, nil)
 	context.AfterFunc(ctx, func() { stop() })
 	return observe(updates, func() (Leader, bool) { return e.place.leader(name), true }, &e.wg), nil
 }

@@ -150,7 +150,7 @@ func (m *memory) Watch(ctx context.Context, prefix string) (<-chan Change, error
 	}
 	changes := make(chan Change)
 	run, cancel := context.WithCancel(ctx)
-	updates := m.changed.Add(run, true)
+	updates := m.changed.Add(run, wake.Always)
 	m.watches.Go(func() {
 		defer close(changes)
 		defer context.AfterFunc(m.closing, cancel)()

@@ -147,7 +147,7 @@ func (m *Mirror[T]) WaitRevision(ctx context.Context, revision int64) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	advanced := m.progress.Add(ctx, false)
+	advanced := m.progress.Add(ctx, nil)
 	// Without a change under the prefix only progress tells the revision.
 	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
@@ -177,7 +177,7 @@ func (m *Mirror[T]) WaitRevision(ctx context.Context, revision int64) error {
 // ends. It holds one mark: a slow reader sees one wake-up for many changes, and
 // the mirror never waits for it.
 func (m *Mirror[T]) Updates(ctx context.Context) <-chan struct{} {
-	return m.changes.Add(ctx, m.Revision() > 0)
+	return m.changes.Add(ctx, func() bool { return m.Revision() > 0 })
 }
 
 // Close stops the mirror and waits. What was loaded can still be read. It is

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/coord/discovery"
+	"github.com/otelplat/platform/internal/wake"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/backoff"
@@ -83,7 +84,7 @@ func (w *watcher) Close() {
 
 func (w *watcher) run(ctx context.Context) {
 	defer close(w.done)
-	for range w.service.updates.Add(ctx, true) {
+	for range w.service.updates.Add(ctx, wake.Always) {
 		// What the balancer makes of it shows in its picker.
 		_ = w.cc.UpdateState(resolver.State{
 			Endpoints:  w.service.endpoints(),

@@ -92,7 +92,7 @@ func (f *Follower) WaitReady(ctx context.Context) error {
 // (a deletion is a change), at once when one is loaded, and closed when the
 // context or the follower ends. It holds one mark.
 func (f *Follower) Updates(ctx context.Context) <-chan struct{} {
-	return f.updates.Add(ctx, f.current.Load() != nil)
+	return f.updates.Add(ctx, func() bool { return f.current.Load() != nil })
 }
 
 // Age returns how long ago the head was known to be current.

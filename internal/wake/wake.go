@@ -19,8 +19,10 @@ type Set struct {
 }
 
 // Add returns a channel that is closed when the context ends or the set is
-// closed. With now it holds a mark already.
-func (s *Set) Add(ctx context.Context, now bool) <-chan struct{} {
+// closed. It holds a mark already when already, which may be nil, says that there
+// is something to look at. The question is asked when the channel can hear
+// [Set.Notify]: what is stored before a Notify is never missed.
+func (s *Set) Add(ctx context.Context, already func() bool) <-chan struct{} {
 	ch := make(chan struct{}, 1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -28,7 +30,7 @@ func (s *Set) Add(ctx context.Context, now bool) <-chan struct{} {
 		close(ch)
 		return ch
 	}
-	if now {
+	if already != nil && already() {
 		ch <- struct{}{}
 	}
 	if s.channels == nil {
@@ -38,6 +40,9 @@ func (s *Set) Add(ctx context.Context, now bool) <-chan struct{} {
 	context.AfterFunc(ctx, func() { s.remove(ch) })
 	return ch
 }
+
+// Always is for [Set.Add] where there is something to look at from the start.
+func Always() bool { return true }
 
 func (s *Set) remove(ch chan struct{}) {
 	s.mu.Lock()

@@ -4,6 +4,7 @@ package wake_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -13,7 +14,7 @@ import (
 func TestManyChangesAreOneMark(t *testing.T) {
 	var s wake.Set
 	defer s.Close()
-	ch := s.Add(t.Context(), true)
+	ch := s.Add(t.Context(), wake.Always)
 	s.Notify()
 	s.Notify()
 	if len(ch) != 1 {
@@ -33,7 +34,7 @@ func TestAChannelEndsWithItsContextOrTheSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s wake.Set
 		ctx, cancel := context.WithCancel(t.Context())
-		one, other := s.Add(ctx, false), s.Add(t.Context(), false)
+		one, other := s.Add(ctx, nil), s.Add(t.Context(), nil)
 		cancel()
 		synctest.Wait()
 		if _, open := <-one; open {
@@ -47,8 +48,29 @@ func TestAChannelEndsWithItsContextOrTheSet(t *testing.T) {
 		if _, open := <-other; open {
 			t.Fatal("open after the set was closed")
 		}
-		if _, open := <-s.Add(t.Context(), true); open {
+		if _, open := <-s.Add(t.Context(), wake.Always); open {
 			t.Fatal("a closed set gave an open channel")
 		}
 	})
+}
+
+// What was stored before Notify, and before the channel was added, is seen: the
+// question is asked with the set locked.
+func TestNoChangeIsMissedWhileAChannelIsAdded(t *testing.T) {
+	for range 2000 {
+		var s wake.Set
+		var stored atomic.Bool
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			stored.Store(true)
+			s.Notify()
+		}()
+		ch := s.Add(t.Context(), stored.Load)
+		<-done
+		if len(ch) != 1 {
+			t.Fatal("a change was stored and told, and nobody heard")
+		}
+		s.Close()
+	}
 }

@@ -159,7 +159,7 @@ func (c *Checks) Status() Status { return c.Report().Status }
 
 // Updates returns a channel that holds a mark after the status of a check or the
 // whole changed, until the context ends or Shutdown, which close it.
-func (c *Checks) Updates(ctx context.Context) <-chan struct{} { return c.updates.Add(ctx, false) }
+func (c *Checks) Updates(ctx context.Context) <-chan struct{} { return c.updates.Add(ctx, nil) }
 
 // Shutdown ends the checks' contexts and waits for the runs. When the context ends
 // first, it returns an error that names the checks that have not returned.
