@@ -110,14 +110,14 @@ func newCaller(ctx context.Context, name, tokenFile string, signals bool, base t
 		return nil, err
 	}
 	c.onClose(func() { _ = client.Close() })
-	directory, err := discovery.Open(ctx, client)
+	directory, err := discovery.Etcd(client).Directory(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c.onClose(func() { _ = directory.Close() })
 	opts := []router.Option{router.WithSignalMeter(t.SignalMeter()), router.WithEjectionBase(base)}
 	if signals {
-		source := signal.Open(client)
+		source := signal.Etcd(client)
 		c.onClose(func() { _ = source.Close() })
 		opts = append(opts, router.WithSignals(source))
 	}

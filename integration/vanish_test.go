@@ -26,7 +26,7 @@ type instance struct {
 	served atomic.Int64
 	server *http.Server
 	lease  *coord.Client // its own connection, so that its registration can be ended alone
-	reg    *discovery.Registration
+	reg    discovery.Registration
 }
 
 // TestNineOfTenLeasesExpireWhileTheirProcessesLive and then nine are killed. What a
@@ -62,7 +62,7 @@ func TestNineOfTenLeasesExpireWhileTheirProcessesLive(t *testing.T) {
 			opts = append(opts, coord.WithEndpoints(proxy.Endpoint()))
 		}
 		in.lease = coordtest.Client(t, server, opts...)
-		in.reg, err = discovery.Register(t.Context(), in.lease, discovery.Instance{
+		in.reg, err = discovery.Etcd(in.lease).Register(t.Context(), discovery.Instance{
 			Service: "s", ID: in.id, Endpoints: []discovery.Endpoint{{Protocol: discovery.HTTP, Address: l.Addr().String()}},
 		}, discovery.WithTTL(ttl))
 		if err != nil {
@@ -76,7 +76,7 @@ func TestNineOfTenLeasesExpireWhileTheirProcessesLive(t *testing.T) {
 		<-in.reg.Registered()
 		all = append(all, in)
 	}
-	directory, err := discovery.Open(t.Context(), client)
+	directory, err := discovery.Etcd(client).Directory(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

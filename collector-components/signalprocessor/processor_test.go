@@ -74,7 +74,7 @@ type pipeline struct {
 	tel  *componenttest.Telemetry
 }
 
-func start(t *testing.T, change func(*Config)) (*pipeline, *signal.Follower) {
+func start(t *testing.T, change func(*Config)) (*pipeline, signal.Follower) {
 	t.Helper()
 	server := coordtest.Etcd(t)
 	c := coordtest.Client(t, server)
@@ -101,7 +101,7 @@ func start(t *testing.T, change func(*Config)) (*pipeline, *signal.Follower) {
 		}
 		_ = tel.Shutdown(context.Background())
 	})
-	source := signal.Open(c)
+	source := signal.Etcd(c)
 	t.Cleanup(func() { source.Close() })
 	f, err := source.Service(t.Context(), "orders")
 	if err != nil {

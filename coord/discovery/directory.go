@@ -23,9 +23,8 @@ import (
 
 const scope = "github.com/otelplat/platform/coord/discovery"
 
-// Directory knows the instances of all services of the namespace. Reads take no
-// lock; the slices that they return are shared and must not be changed.
-type Directory struct {
+// directory follows the keys of all instances with a mirror.
+type directory struct {
 	mirror   *mirror.Mirror[record]
 	services atomic.Pointer[map[string][]Member]
 	ready    chan struct{}
@@ -38,15 +37,14 @@ type Directory struct {
 	down map[string]struct{} // keys whose last value said so
 }
 
-// Open returns a directory. It does not wait for etcd: it is empty until
-// [Directory.WaitReady] returns. The context is for the call only. Close the
-// directory before the client.
-func Open(ctx context.Context, c *coord.Client, opts ...DirectoryOption) (*Directory, error) {
-	d := &Directory{ready: make(chan struct{}), done: make(chan struct{}), ttl: DefaultTTL, down: make(map[string]struct{})}
-	for _, o := range opts {
-		o(d)
+// Directory implements [Registry]. It does not wait for etcd.
+func (e etcdRegistry) Directory(ctx context.Context, opts ...DirectoryOption) (Directory, error) {
+	o := directoryOptions{ttl: DefaultTTL}
+	for _, opt := range opts {
+		opt(&o)
 	}
-	m, err := mirror.Open(ctx, c, "discovery/", d.decode)
+	d := &directory{ready: make(chan struct{}), done: make(chan struct{}), ttl: o.ttl, down: make(map[string]struct{})}
+	m, err := mirror.Open(ctx, e.client, "discovery/", d.decode)
 	if err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
@@ -58,32 +56,17 @@ func Open(ctx context.Context, c *coord.Client, opts ...DirectoryOption) (*Direc
 	return d, nil
 }
 
-// DirectoryOption configures [Open].
-type DirectoryOption func(*Directory)
+func (d *directory) Members(service string) []Member { return (*d.services.Load())[service] }
 
-// WithExpectedTTL tells the directory the TTL, within which instances count as having
-// vanished together, of registrations that do not say theirs ([DefaultTTL]).
-func WithExpectedTTL(ttl time.Duration) DirectoryOption {
-	return func(d *Directory) { d.ttl = max(ttl, minTTL) }
-}
-
-// Members returns the instances of a service in the order of their ids, whatever
-// their status, with those that are held as unconfirmed.
-func (d *Directory) Members(service string) []Member { return (*d.services.Load())[service] }
-
-// Services returns the names of the services that have instances, in order.
-func (d *Directory) Services() []string {
+func (d *directory) Services() []string {
 	return slices.Sorted(maps.Keys(*d.services.Load()))
 }
 
-// Updates returns a channel that is sent to after anything changed, at once when
-// the directory is loaded, and closed when the context or the directory ends.
-func (d *Directory) Updates(ctx context.Context) <-chan struct{} {
+func (d *directory) Updates(ctx context.Context) <-chan struct{} {
 	return d.updates.Add(ctx, func() bool { return d.mirror.Revision() > 0 })
 }
 
-// WaitReady waits for the first load.
-func (d *Directory) WaitReady(ctx context.Context) error {
+func (d *directory) WaitReady(ctx context.Context) error {
 	select {
 	case <-d.ready:
 		return nil
@@ -94,18 +77,16 @@ func (d *Directory) WaitReady(ctx context.Context) error {
 	}
 }
 
-// Age returns how long ago the directory was known to be current.
-func (d *Directory) Age() time.Duration { return d.mirror.Age() }
+func (d *directory) Age() time.Duration { return d.mirror.Age() }
 
-// Close stops the directory and waits. What it knew can still be read.
-func (d *Directory) Close() error {
+func (d *directory) Close() error {
 	d.cancel()
 	<-d.done
 	return d.mirror.Close()
 }
 
 // run keeps the members current: on changes, and when a hold ends.
-func (d *Directory) run(ctx context.Context) {
+func (d *directory) run(ctx context.Context) {
 	defer close(d.done)
 	defer d.updates.Close()
 	holds := make(map[string]*hold)
@@ -137,7 +118,7 @@ func (d *Directory) run(ctx context.Context) {
 
 // decode notes who is about to leave. Between two looks at the mirror an instance may
 // say so and be gone: the looks alone cannot tell that from a loss.
-func (d *Directory) decode(key string, raw []byte) (record, error) {
+func (d *directory) decode(key string, raw []byte) (record, error) {
 	r, err := decode(key, raw)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -150,7 +131,7 @@ func (d *Directory) decode(key string, raw []byte) (record, error) {
 }
 
 // takeLeft returns the keys that said they would go and are gone.
-func (d *Directory) takeLeft(view mirror.View[record]) []string {
+func (d *directory) takeLeft(view mirror.View[record]) []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var left []string
@@ -164,7 +145,7 @@ func (d *Directory) takeLeft(view mirror.View[record]) []string {
 }
 
 // apply computes the members of all services and returns when to look again.
-func (d *Directory) apply(now time.Time, view mirror.View[record], holds map[string]*hold, newEpoch bool) time.Duration {
+func (d *directory) apply(now time.Time, view mirror.View[record], holds map[string]*hold, newEpoch bool) time.Duration {
 	announced := make(map[string]map[string]Instance)
 	ttls := make(map[string]time.Duration)
 	for key, r := range view.All() {
@@ -226,7 +207,7 @@ func (h *hold) held() int {
 }
 
 // report says in an event when a hold begins and when it ends.
-func (d *Directory) report(service string, before, after int, holdFor time.Duration) {
+func (d *directory) report(service string, before, after int, holdFor time.Duration) {
 	var r log.Record
 	switch {
 	case after > before:

@@ -4,7 +4,6 @@ package discovery_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -25,9 +24,9 @@ func instance(id string) discovery.Instance {
 		Endpoints: []discovery.Endpoint{{Protocol: discovery.GRPC, Address: "127.0.0.1:1"}}}
 }
 
-func register(t *testing.T, c *coord.Client, id string, opts ...discovery.RegisterOption) *discovery.Registration {
+func register(t *testing.T, c *coord.Client, id string, opts ...discovery.RegisterOption) discovery.Registration {
 	t.Helper()
-	r, err := discovery.Register(t.Context(), c, instance(id), append([]discovery.RegisterOption{discovery.WithTTL(2 * time.Second)}, opts...)...)
+	r, err := discovery.Etcd(c).Register(t.Context(), instance(id), append([]discovery.RegisterOption{discovery.WithTTL(2 * time.Second)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,15 +34,15 @@ func register(t *testing.T, c *coord.Client, id string, opts ...discovery.Regist
 	return r
 }
 
-func closeNow(r *discovery.Registration) error {
+func closeNow(r discovery.Registration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	return r.Close(ctx)
 }
 
-func directory(t *testing.T, c *coord.Client) *discovery.Directory {
+func directory(t *testing.T, c *coord.Client) discovery.Directory {
 	t.Helper()
-	d, err := discovery.Open(t.Context(), c) // the TTL is in the records
+	d, err := discovery.Etcd(c).Directory(t.Context()) // the TTL is in the records
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +51,7 @@ func directory(t *testing.T, c *coord.Client) *discovery.Directory {
 }
 
 // sees waits until the directory has so many confirmed and unconfirmed members.
-func sees(t *testing.T, d *discovery.Directory, confirmed, unconfirmed int) {
+func sees(t *testing.T, d discovery.Directory, confirmed, unconfirmed int) {
 	t.Helper()
 	var c, u int
 	coordtest.Eventually(t, patience, func() bool {
@@ -68,36 +67,13 @@ func sees(t *testing.T, d *discovery.Directory, confirmed, unconfirmed int) {
 	}, "%d confirmed and %d unconfirmed members", confirmed, unconfirmed)
 }
 
-func TestARegisteredInstanceIsFoundAsItIs(t *testing.T) {
-	c := coordtest.Client(t, coordtest.Etcd(t))
-	d := directory(t, c)
-	r := register(t, c, "a")
-	sees(t, d, 1, 0)
-	got := d.Members("orders")[0]
-	if got.Zone != "z1" || got.Variant() != "blue" || got.Address(discovery.GRPC) != "127.0.0.1:1" || got.Weight != 1 || got.Status != discovery.Up {
-		t.Errorf("found %+v", got)
-	}
-	if s := d.Services(); len(s) != 1 || s[0] != "orders" {
-		t.Errorf("services %v", s)
-	}
-	if err := r.Drain(); err != nil {
-		t.Fatal(err)
-	}
-	coordtest.Eventually(t, patience, func() bool { return d.Members("orders")[0].Status == discovery.Draining }, "draining is announced")
-	if err := closeNow(r); err != nil {
-		t.Fatal(err)
-	}
-	sees(t, d, 0, 0)
+func TestConformanceOfMemory(t *testing.T) {
+	coordtest.Discovery(t, func(*testing.T) discovery.Registry { return discovery.Memory() })
 }
 
-func TestTheStatusFunctionIsAskedAtEachRenewal(t *testing.T) {
-	c := coordtest.Client(t, coordtest.Etcd(t))
-	d := directory(t, c)
-	register(t, c, "a", discovery.WithStatus(func() discovery.Status { return discovery.Starting }))
-	coordtest.Eventually(t, patience, func() bool {
-		m := d.Members("orders")
-		return len(m) == 1 && m[0].Status == discovery.Starting
-	}, "the status of the function is announced")
+func TestConformanceOfEtcd(t *testing.T) {
+	server := coordtest.Etcd(t)
+	coordtest.Discovery(t, func(t *testing.T) discovery.Registry { return discovery.Etcd(coordtest.Client(t, server)) })
 }
 
 func TestADeletedKeyIsAnnouncedAgain(t *testing.T) {
@@ -180,7 +156,7 @@ func TestAnInstanceIsBackSoonAfterItsConnectionIs(t *testing.T) {
 func TestThoseWhoSayThatTheyGoAreNotHeld(t *testing.T) {
 	c := coordtest.Client(t, coordtest.Etcd(t))
 	d := directory(t, c)
-	var all []*discovery.Registration
+	var all []discovery.Registration
 	for i := range 5 {
 		all = append(all, register(t, c, fmt.Sprint(i)))
 	}
@@ -207,28 +183,6 @@ func TestRegistrationDoesNotWaitForEtcd(t *testing.T) {
 	case <-r.Registered():
 	case <-time.After(patience):
 		t.Fatal("not registered after etcd came")
-	}
-}
-
-func TestWhatCannotBeAnInstanceIsRefused(t *testing.T) {
-	c := coordtest.Client(t, coordtest.Etcd(t))
-	for field, change := range map[string]func(*discovery.Instance){
-		"endpoints": func(in *discovery.Instance) { in.Endpoints = nil },
-		"endpoint":  func(in *discovery.Instance) { in.Endpoints[0].Address = "nowhere" },
-		"weight":    func(in *discovery.Instance) { in.Weight = -1 },
-		"status":    func(in *discovery.Instance) { in.Status = "fine" },
-	} {
-		in := instance("a")
-		change(&in)
-		_, err := discovery.Register(t.Context(), c, in)
-		if e, ok := errors.AsType[*discovery.InstanceError](err); !ok || e.Field != field {
-			t.Errorf("%s: %v", field, err)
-		}
-	}
-	in := instance("a/b")
-	_, err := discovery.Register(t.Context(), c, in)
-	if _, ok := errors.AsType[*coord.NameError](err); !ok {
-		t.Errorf("a bad id: %v", err)
 	}
 }
 

@@ -3,10 +3,11 @@
 // Package discovery lets the instances of a service be found, and keeps them
 // found when etcd is in trouble.
 //
-// [Register] announces an instance under a lease and keeps announcing it for as
-// long as the process lives: after an outage, after etcd lost its data, after
-// somebody deleted the key. [Open] returns a [Directory] of what is announced;
-// its reads are lock-free and never wait for etcd.
+// [Registry.Register] announces an instance under a lease and keeps announcing it
+// for as long as the process lives: after an outage, after etcd lost its data, after
+// somebody deleted the key. [Registry.Directory] returns what is announced; its
+// reads are lock-free and never wait for etcd. [Etcd] is the registry of a fleet,
+// [Memory] one for tests and for a program alone.
 //
 // # Many vanish at once
 //

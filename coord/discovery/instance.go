@@ -121,6 +121,15 @@ func (in *Instance) check() error {
 	return &InstanceError{"status", fmt.Sprintf("%q is unknown", in.Status)}
 }
 
+// change lets f change a copy of the instance, all but who it is.
+func (in *Instance) change(f func(*Instance)) error {
+	service, id := in.Service, in.ID
+	in.Endpoints, in.Labels = slices.Clone(in.Endpoints), maps.Clone(in.Labels)
+	f(in)
+	in.Service, in.ID = service, id
+	return in.check()
+}
+
 // formatVersion is the version of the value's JSON.
 const formatVersion = 1
 

@@ -5,14 +5,16 @@ package discovery
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/otelplat/platform/internal/wake"
 )
 
-// Table is a directory without etcd: for tests, and for services whose instances
-// are known from elsewhere. The zero value is empty and ready to use; reads take
+// Table is a [Directory] without a registry: for tests, and for services whose
+// instances are known from elsewhere. The zero value is empty and ready to use; reads take
 // no lock.
 type Table struct {
 	services atomic.Pointer[map[string][]Member]
@@ -51,9 +53,26 @@ func (t *Table) Members(service string) []Member {
 	return nil
 }
 
-// Updates returns a channel that is sent to after [Table.Set], and closed when the
-// context ends.
+// Updates returns a channel that is sent to at once and after [Table.Set], and closed
+// when the context or the table ends.
 func (t *Table) Updates(ctx context.Context) <-chan struct{} { return t.updates.Add(ctx, wake.Always) }
+
+// Services returns the names of the services that have instances, in order.
+func (t *Table) Services() []string {
+	if services := t.services.Load(); services != nil {
+		return slices.Sorted(maps.Keys(*services))
+	}
+	return nil
+}
+
+// Age returns 0: a table is always current.
+func (t *Table) Age() time.Duration { return 0 }
+
+// Close ends the channels of [Table.Updates].
+func (t *Table) Close() error {
+	t.updates.Close()
+	return nil
+}
 
 // WaitReady returns nil: a table is always loaded.
 func (t *Table) WaitReady(context.Context) error { return nil }

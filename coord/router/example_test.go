@@ -15,7 +15,7 @@ import (
 )
 
 // A client that knows orders by its name. The directory is a fixed table so that the
-// example runs anywhere; a service has discovery.Open and signal.Open.
+// example runs anywhere; a service has discovery.Etcd and signal.Etcd.
 func Example() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		fmt.Fprintf(w, "%s of %s", req.URL.Path, req.Host)

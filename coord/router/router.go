@@ -30,7 +30,7 @@ const (
 	checkInterval = time.Second
 )
 
-// Directory knows the instances of services. [*discovery.Directory] and
+// Directory knows the instances of services. [discovery.Directory] and
 // [*discovery.Table] are directories.
 type Directory interface {
 	Members(service string) []discovery.Member
@@ -41,7 +41,7 @@ type Directory interface {
 // Router chooses instances of services. Its methods are safe for concurrent use.
 type Router struct {
 	directory Directory
-	signals   *signal.Source
+	signals   signal.Source
 	meters    metric.MeterProvider
 	base      time.Duration
 	log       *slog.Logger
@@ -62,7 +62,7 @@ type Option func(*Router)
 
 // WithSignals lets the router heed what the fleet knows. The router must be closed
 // before the source.
-func WithSignals(s *signal.Source) Option { return func(r *Router) { r.signals = s } }
+func WithSignals(s signal.Source) Option { return func(r *Router) { r.signals = s } }
 
 // WithSignalMeter sets where the router's measurements go: otelplat's
 // Telemetry.SignalMeter; otherwise the global meter provider.

@@ -27,8 +27,8 @@ type service struct {
 	router  *Router
 	name    string
 	pool    *pool
-	signals *signal.Follower // nil without signals
-	updates wake.Set         // for gRPC: the members changed
+	signals signal.Follower // nil without signals
+	updates wake.Set        // for gRPC: the members changed
 
 	mu      sync.Mutex // of what refresh compares with
 	targets map[string]*target
@@ -52,8 +52,9 @@ func newService(r *Router, name string) *service {
 		if err != nil {
 			// Without signals the router still has its own eyes.
 			r.log.Warn("router: no signals", "service", name, "error", err)
+		} else {
+			s.signals = f
 		}
-		s.signals = f
 	}
 	return s
 }

@@ -16,9 +16,9 @@ import (
 )
 
 // register announces a backend and waits until it is.
-func register(t *testing.T, c *coord.Client, b *backend) *discovery.Registration {
+func register(t *testing.T, c *coord.Client, b *backend) discovery.Registration {
 	t.Helper()
-	reg, err := discovery.Register(t.Context(), c, b.Instance, discovery.WithTTL(2*time.Second))
+	reg, err := discovery.Etcd(c).Register(t.Context(), b.Instance, discovery.WithTTL(2*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,14 +32,14 @@ func register(t *testing.T, c *coord.Client, b *backend) *discovery.Registration
 }
 
 // open returns a directory and a source of signals.
-func open(t *testing.T, c *coord.Client) (*discovery.Directory, *signal.Source) {
+func open(t *testing.T, c *coord.Client) (discovery.Directory, signal.Source) {
 	t.Helper()
-	d, err := discovery.Open(t.Context(), c)
+	d, err := discovery.Etcd(c).Directory(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
-	s := signal.Open(c)
+	s := signal.Etcd(c)
 	t.Cleanup(func() { s.Close() })
 	return d, s
 }

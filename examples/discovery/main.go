@@ -38,7 +38,7 @@ func run(ctx context.Context, out io.Writer) error {
 
 	// The side that calls: a copy of the directory in memory. Reading it never waits
 	// for etcd, and while etcd is away it keeps what it had.
-	directory, err := discovery.Open(ctx, client)
+	directory, err := discovery.Etcd(client).Directory(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,8 +86,8 @@ func run(ctx context.Context, out io.Writer) error {
 	return second.Close(ctx)
 }
 
-func announce(ctx context.Context, client *coord.Client, id, address string) (*discovery.Registration, error) {
-	return discovery.Register(ctx, client, discovery.Instance{
+func announce(ctx context.Context, client *coord.Client, id, address string) (discovery.Registration, error) {
+	return discovery.Etcd(client).Register(ctx, discovery.Instance{
 		Service: "inventory", ID: id, Version: "1.4.0", Zone: "eu-1a",
 		Endpoints: []discovery.Endpoint{{Protocol: discovery.HTTP, Address: address}},
 	})
@@ -95,7 +95,7 @@ func announce(ctx context.Context, client *coord.Client, id, address string) (*d
 
 // show waits until the directory has these members, and prints them. Updates holds one
 // mark: many changes at once wake a reader once, who then looks at the newest state.
-func show(ctx context.Context, out io.Writer, d *discovery.Directory, what string, want ...string) error {
+func show(ctx context.Context, out io.Writer, d discovery.Directory, what string, want ...string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for range d.Updates(ctx) {

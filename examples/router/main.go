@@ -48,7 +48,7 @@ func run(ctx context.Context, out io.Writer) error {
 			Service: "inventory", ID: id, Endpoints: []discovery.Endpoint{{Protocol: discovery.HTTP, Address: address}},
 		})
 	}
-	// A table is a directory whose instances are known; a service has discovery.Open,
+	// A table is a directory whose instances are known; a service has discovery.Etcd,
 	// as in examples/discovery.
 	directory, err := discovery.Static(instances...)
 	if err != nil {

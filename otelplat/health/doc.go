@@ -9,7 +9,7 @@
 //	...
 //	mux.Handle("/", checks.Handler()) // /livez, /readyz, /healthz
 //	healthpb.RegisterHealthServer(server, checks.GRPC())
-//	discovery.Register(ctx, client, instance, discovery.WithStatus(func() discovery.Status { ... checks.Status() ... }))
+//	discovery.Etcd(client).Register(ctx, instance, discovery.WithStatus(func() discovery.Status { ... checks.Status() ... }))
 //
 // # Checks
 //

@@ -99,12 +99,12 @@ func (k *Kit) openGuard(ctx context.Context, public []string) error {
 
 // openRouter finds instances by discovery, and follows what the fleet measured.
 func (k *Kit) openRouter(ctx context.Context) error {
-	directory, err := discovery.Open(ctx, k.client)
+	directory, err := discovery.Etcd(k.client).Directory(ctx)
 	if err != nil {
 		return err
 	}
 	k.onClose(directory.Close)
-	signals := signal.Open(k.client)
+	signals := signal.Etcd(k.client)
 	k.onClose(signals.Close)
 	opts := []router.Option{router.WithSignals(signals), router.WithSignalMeter(k.Telemetry.SignalMeter())}
 	if text := os.Getenv(EjectionVariable); text != "" {

@@ -30,7 +30,7 @@ func (k *Kit) Serve(ctx context.Context, protocol string, serve func(net.Listene
 	if err := k.engine.WaitReady(ctx); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	registration, err := discovery.Register(ctx, k.client, discovery.Instance{
+	registration, err := discovery.Etcd(k.client).Register(ctx, discovery.Instance{
 		Service: k.service, ID: k.instance,
 		Endpoints: []discovery.Endpoint{{Protocol: protocol, Address: listener.Addr().String()}},
 	})

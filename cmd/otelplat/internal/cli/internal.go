@@ -115,12 +115,12 @@ func loadChild() *cobra.Command {
 			return err
 		}
 		defer func() { err = errors.Join(err, client.Close()) }()
-		directory, err := discovery.Open(ctx, client)
+		directory, err := discovery.Etcd(client).Directory(ctx)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, directory.Close()) }()
-		signals := signal.Open(client)
+		signals := signal.Etcd(client)
 		defer func() { err = errors.Join(err, signals.Close()) }()
 		r, err := router.New(directory, router.WithSignals(signals), router.WithSignalMeter(t.SignalMeter()), router.WithEjectionBase(base))
 		if err != nil {

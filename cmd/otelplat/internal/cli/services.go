@@ -33,7 +33,7 @@ func servicesCommand() *cobra.Command {
 				return err
 			}
 			defer func() { _ = client.Close() }() // only read
-			directory, err := discovery.Open(c.Context(), client)
+			directory, err := discovery.Etcd(client).Directory(c.Context())
 			if err != nil {
 				return err
 			}

@@ -44,7 +44,7 @@ seconds, and the verdict that every router reads: a weight, or ejected and why.`
 
 // readSignals reads all services, or those that are named.
 func readSignals(ctx context.Context, client *coord.Client, only []string) ([]live.Row, error) {
-	directory, err := discovery.Open(ctx, client)
+	directory, err := discovery.Etcd(client).Directory(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func readSignals(ctx context.Context, client *coord.Client, only []string) ([]li
 			}
 		}
 	}
-	source := signal.Open(client)
+	source := signal.Etcd(client)
 	defer func() { _ = source.Close() }() // only read
 	fleets := make(map[string]*signal.Fleet)
 	for _, s := range services {

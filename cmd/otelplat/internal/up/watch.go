@@ -15,12 +15,12 @@ import (
 
 // watch shows what the fleet knows once a second, until the context ends.
 func watch(ctx context.Context, s *specs, group *supervise.Group, p *printer) (err error) {
-	directory, err := discovery.Open(ctx, s.client)
+	directory, err := discovery.Etcd(s.client).Directory(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, directory.Close()) }()
-	signals := signal.Open(s.client)
+	signals := signal.Etcd(s.client)
 	defer func() { err = errors.Join(err, signals.Close()) }()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()

@@ -70,9 +70,9 @@ func (r *running) report(t *testing.T, service, instance, caller string, ok, fai
 	}
 }
 
-func follow(t *testing.T, c *coord.Client, service string) *signal.Follower {
+func follow(t *testing.T, c *coord.Client, service string) signal.Follower {
 	t.Helper()
-	source := signal.Open(c)
+	source := signal.Etcd(c)
 	t.Cleanup(func() { source.Close() })
 	f, err := source.Service(t.Context(), service)
 	if err != nil {
@@ -85,7 +85,7 @@ func follow(t *testing.T, c *coord.Client, service string) *signal.Follower {
 }
 
 // state returns the verdict that readers have, "unknown" without one.
-func state(f *signal.Follower, instance string) string {
+func state(f signal.Follower, instance string) string {
 	if fleet := f.Fleet(); fleet != nil && fleet.Instances[instance] != nil {
 		return fleet.Instances[instance].Verdict.State.String()
 	}

@@ -21,13 +21,6 @@ import (
 )
 
 const (
-	// DefaultTTL is how long a registration outlives its process.
-	DefaultTTL = 10 * time.Second
-
-	// minTTL is what etcd grants at least: one and a half election timeouts,
-	// rounded up.
-	minTTL = 2 * time.Second
-
 	requestTimeout = 3 * time.Second
 	minRetry       = 200 * time.Millisecond
 
@@ -36,12 +29,11 @@ const (
 	maxRetry = time.Second
 )
 
-// Registration keeps one instance announced.
-type Registration struct {
-	client *coord.Client
-	key    string
-	ttl    time.Duration
-	status func() Status
+// registration keeps one instance announced in etcd.
+type registration struct {
+	client  *coord.Client
+	key     string
+	options registerOptions
 
 	mu       sync.Mutex
 	instance Instance // as it is to be announced
@@ -55,32 +47,18 @@ type Registration struct {
 	granted    time.Duration    // the lease's TTL: etcd may grant more than was asked for
 }
 
-// RegisterOption configures [Register].
-type RegisterOption func(*Registration)
-
-// WithTTL sets how long the registration outlives its process ([DefaultTTL], at
-// least 2 s).
-func WithTTL(ttl time.Duration) RegisterOption {
-	return func(r *Registration) { r.ttl = max(ttl, minTTL) }
-}
-
-// WithStatus asks f for the instance's status at every renewal, a third of the
-// TTL. [Registration.Drain] goes before it.
-func WithStatus(f func() Status) RegisterOption { return func(r *Registration) { r.status = f } }
-
-// Register announces an instance and keeps it announced until Close. It does not
-// wait for etcd; [Registration.Registered] tells when it is there. It returns
-// [*coord.NameError] or [*InstanceError]. The context is for the call only.
-func Register(_ context.Context, c *coord.Client, in Instance, opts ...RegisterOption) (*Registration, error) {
+// Register implements [Registry]. It does not wait for etcd.
+func (e etcdRegistry) Register(ctx context.Context, in Instance, opts ...RegisterOption) (Registration, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("discovery: register: %w", err)
+	}
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	r := &Registration{
-		client: c, key: c.Key("discovery", in.Service, in.ID), ttl: DefaultTTL, granted: DefaultTTL, instance: in,
+	r := &registration{
+		client: e.client, key: e.client.Key("discovery", in.Service, in.ID),
+		options: registerWith(opts), granted: DefaultTTL, instance: in,
 		changed: make(chan struct{}, 1), registered: make(chan struct{}), done: make(chan struct{}),
-	}
-	for _, o := range opts {
-		o(r)
 	}
 	run, cancel := context.WithCancel(context.Background()) // ends with Close
 	r.cancel = cancel
@@ -88,19 +66,13 @@ func Register(_ context.Context, c *coord.Client, in Instance, opts ...RegisterO
 	return r, nil
 }
 
-// Registered returns a channel that is closed once the instance was announced.
-func (r *Registration) Registered() <-chan struct{} { return r.registered }
+func (r *registration) Registered() <-chan struct{} { return r.registered }
 
-// Update announces the instance with another status, weight, or labels: whatever
-// f changes but service and id.
-func (r *Registration) Update(f func(*Instance)) error {
+func (r *registration) Update(f func(*Instance)) error {
 	r.mu.Lock()
 	next := r.instance
 	r.mu.Unlock()
-	service, id := next.Service, next.ID
-	f(&next)
-	next.Service, next.ID = service, id
-	if err := next.check(); err != nil {
+	if err := next.change(f); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -110,15 +82,11 @@ func (r *Registration) Update(f func(*Instance)) error {
 	return nil
 }
 
-// Drain announces that the instance takes no new requests.
-func (r *Registration) Drain() error {
+func (r *registration) Drain() error {
 	return r.Update(func(in *Instance) { in.Status = Draining })
 }
 
-// Close says that the instance goes down, deregisters it and stops. It returns
-// when the context ends at the latest; then the lease expires by itself. It is
-// idempotent.
-func (r *Registration) Close(ctx context.Context) error {
+func (r *registration) Close(ctx context.Context) error {
 	r.cancel()
 	<-r.done
 	if r.lease == clientv3.NoLease {
@@ -144,7 +112,7 @@ func (r *Registration) Close(ctx context.Context) error {
 	return nil
 }
 
-func (r *Registration) poke() {
+func (r *registration) poke() {
 	select {
 	case r.changed <- struct{}{}:
 	default:
@@ -152,18 +120,16 @@ func (r *Registration) poke() {
 }
 
 // current returns the instance as it is to be announced now.
-func (r *Registration) current() Instance {
+func (r *registration) current() Instance {
 	r.mu.Lock()
 	in := r.instance
 	r.mu.Unlock()
-	if r.status != nil && in.Status == Up {
-		in.Status = r.status()
-	}
+	in.Status = r.options.of(in)
 	return in
 }
 
 // run announces, renews, and begins again when lease or key are gone.
-func (r *Registration) run(ctx context.Context) {
+func (r *registration) run(ctx context.Context) {
 	defer close(r.done)
 	retry := minRetry
 	for ctx.Err() == nil {
@@ -185,7 +151,7 @@ func (r *Registration) run(ctx context.Context) {
 
 // pause waits for 0.5 to 1.5 times d, so that a fleet does not come back at once, or
 // until a connection that is lost is back. It returns false when the context ended.
-func (r *Registration) pause(ctx context.Context, d time.Duration) bool {
+func (r *registration) pause(ctx context.Context, d time.Duration) bool {
 	wait, cancel := context.WithTimeout(ctx, d/2+rand.N(d)) //nolint:gosec // spreads load, guards nothing
 	defer cancel()
 	conn := r.client.Etcd().ActiveConnection()
@@ -208,10 +174,10 @@ func (r *Registration) pause(ctx context.Context, d time.Duration) bool {
 }
 
 // announce takes a lease and puts the key under it.
-func (r *Registration) announce(ctx context.Context) (string, error) {
+func (r *registration) announce(ctx context.Context) (string, error) {
 	try, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	grant, err := r.client.Etcd().Grant(try, int64(r.ttl.Seconds()))
+	grant, err := r.client.Etcd().Grant(try, int64(r.options.ttl.Seconds()))
 	if err != nil {
 		return "", err
 	}
@@ -230,7 +196,7 @@ func (r *Registration) announce(ctx context.Context) (string, error) {
 	return announced, nil
 }
 
-func (r *Registration) put(ctx context.Context) (string, error) {
+func (r *registration) put(ctx context.Context) (string, error) {
 	raw, err := encode(r.current(), r.granted)
 	if err != nil {
 		return "", err
@@ -242,7 +208,7 @@ func (r *Registration) put(ctx context.Context) (string, error) {
 // keep renews the lease until it is lost. Each renewal looks whether the key is
 // still what was announced: an operator may have deleted it, or another process
 // with the same id may have written it.
-func (r *Registration) keep(ctx context.Context, announced string) error {
+func (r *registration) keep(ctx context.Context, announced string) error {
 	tick := time.NewTimer(r.granted / 3)
 	defer tick.Stop()
 	retry := minRetry
@@ -271,7 +237,7 @@ func (r *Registration) keep(ctx context.Context, announced string) error {
 	}
 }
 
-func (r *Registration) renew(ctx context.Context, announced string) (string, error) {
+func (r *registration) renew(ctx context.Context, announced string) (string, error) {
 	try, cancel := context.WithTimeout(ctx, min(requestTimeout, r.granted/3))
 	defer cancel()
 	etcd := r.client.Etcd()
