@@ -319,6 +319,15 @@ func kvEnd(t *testing.T, s *kv.Store) {
 	if _, err := s.Watch(t.Context(), ""); !errors.Is(err, kv.ErrClosed) {
 		t.Errorf("Watch after Close: %v", err)
 	}
+	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, kv.ErrClosed) {
+		t.Errorf("Get after Close: %v", err)
+	}
+	if _, err := s.List(t.Context(), kv.Query{}); !errors.Is(err, kv.ErrClosed) {
+		t.Errorf("List after Close: %v", err)
+	}
+	if _, err := s.Put(t.Context(), "a", nil); !errors.Is(err, kv.ErrClosed) {
+		t.Errorf("Put after Close: %v", err)
+	}
 }
 
 func wantEnd(t *testing.T, changes <-chan kv.Change) {
@@ -378,6 +387,15 @@ func kvContext(t *testing.T, s *kv.Store) {
 	cancel()
 	if _, err := s.Put(ended, "a", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("Put: %v", err)
+	}
+	if _, err := s.Get(ended, "a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Get: %v", err)
+	}
+	if _, err := s.List(ended, kv.Query{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("List: %v", err)
+	}
+	if _, err := s.Watch(ended, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("Watch: %v", err)
 	}
 	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, kv.ErrNotFound) {
 		t.Errorf("the key was written: %v", err)

@@ -13,7 +13,8 @@ type Backend interface {
 	// Get returns a key's entry, or [ErrNotFound].
 	Get(ctx context.Context, key string) (Entry, error)
 
-	// List returns entries in the order of their keys.
+	// List returns entries in the order of their keys. The limit is between 1 and
+	// 1000: [Store] sees to it.
 	List(ctx context.Context, q Query) (Page, error)
 
 	// Commit applies all operations in one revision, which it returns, if all
@@ -28,7 +29,8 @@ type Backend interface {
 	// channel is closed. It never drops the newest value of a key.
 	Watch(ctx context.Context, prefix string) (<-chan Change, error)
 
-	// Close ends all watches. It is idempotent.
+	// Close ends all watches; what is called after it returns [ErrClosed]. It is
+	// idempotent.
 	Close() error
 }
 

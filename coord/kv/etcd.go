@@ -48,7 +48,18 @@ func (e *etcd) entry(kv *mvccpb.KeyValue) Entry {
 	}
 }
 
+// usable refuses what comes after Close or with an ended context.
+func (e *etcd) usable(ctx context.Context) error {
+	if e.closing.Err() != nil {
+		return ErrClosed
+	}
+	return ctx.Err()
+}
+
 func (e *etcd) Get(ctx context.Context, key string) (Entry, error) {
+	if err := e.usable(ctx); err != nil {
+		return Entry{}, fmt.Errorf("kv: get %q: %w", key, err)
+	}
 	resp, err := e.client.Etcd().Get(ctx, e.key(key))
 	if err != nil {
 		return Entry{}, fmt.Errorf("kv: get %q: %w", key, err)
@@ -60,6 +71,9 @@ func (e *etcd) Get(ctx context.Context, key string) (Entry, error) {
 }
 
 func (e *etcd) List(ctx context.Context, q Query) (Page, error) {
+	if err := e.usable(ctx); err != nil {
+		return Page{}, fmt.Errorf("kv: list %q: %w", q.Prefix, err)
+	}
 	from, end := e.key(q.Prefix), clientv3.GetPrefixRangeEnd(e.key(q.Prefix))
 	if q.After >= q.Prefix {
 		from = e.key(q.After) + "\x00" // the next possible key
@@ -81,6 +95,9 @@ func (e *etcd) List(ctx context.Context, q Query) (Page, error) {
 // Commit is one transaction. Keys with a TTL get a lease for each TTL, granted
 // before and revoked when nothing was written.
 func (e *etcd) Commit(ctx context.Context, conditions []Condition, operations []Operation) (int64, error) {
+	if err := e.usable(ctx); err != nil {
+		return 0, fmt.Errorf("kv: commit: %w", err)
+	}
 	leases, err := e.grant(ctx, operations)
 	if err != nil {
 		return 0, err
@@ -195,8 +212,8 @@ func uncertain(err error) bool {
 func (e *etcd) Watch(ctx context.Context, prefix string) (<-chan Change, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closing.Err() != nil {
-		return nil, ErrClosed
+	if err := e.usable(ctx); err != nil {
+		return nil, fmt.Errorf("kv: watch %q: %w", prefix, err)
 	}
 	m, err := mirror.Open(ctx, e.client, root+prefix, func(_ string, value []byte) ([]byte, error) { return value, nil })
 	if err != nil {

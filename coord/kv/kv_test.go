@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -19,6 +20,34 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestMemoryConforms(t *testing.T) {
 	coordtest.KV(t, func(*testing.T) kv.Backend { return kv.Memory() })
+}
+
+// A full store still takes what does not make it larger.
+func TestAFullMemoryTakesDeletesAndOverwrites(t *testing.T) {
+	s := kv.New(kv.Memory())
+	defer s.Close()
+	for n := 0; n < kv.MaxMemoryKeys; {
+		txn := make([]kv.Operation, 0, kv.MaxOperations)
+		for ; len(txn) < kv.MaxOperations && n < kv.MaxMemoryKeys; n++ {
+			txn = append(txn, kv.Operation{Key: "k" + strconv.Itoa(n)})
+		}
+		if _, err := s.Commit(t.Context(), nil, txn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := s.Put(t.Context(), "one-more", nil)
+	if _, ok := errors.AsType[*kv.LimitError](err); !ok {
+		t.Fatalf("one more than full: %v", err)
+	}
+	if _, err := s.Put(t.Context(), "k0", []byte("new")); err != nil {
+		t.Errorf("an overwrite: %v", err)
+	}
+	if err := s.Delete(t.Context(), "k0"); err != nil {
+		t.Errorf("a delete: %v", err)
+	}
+	if _, err := s.Put(t.Context(), "one-more", nil); err != nil {
+		t.Errorf("in the place of what was deleted: %v", err)
+	}
 }
 
 func TestEtcdConforms(t *testing.T) {

@@ -101,7 +101,7 @@ func (m *memory) Commit(ctx context.Context, conditions []Condition, operations 
 			return 0, &ConflictError{Key: c.Key, Expected: c.Revision, Actual: actual}
 		}
 	}
-	if n := len(m.entries) + len(operations); n > MaxMemoryKeys {
+	if n := m.after(operations); n > MaxMemoryKeys && n > len(m.entries) {
 		return 0, &LimitError{"number of keys", n, MaxMemoryKeys}
 	}
 	next := m.revision + 1
@@ -112,6 +112,20 @@ func (m *memory) Commit(ctx context.Context, conditions []Condition, operations 
 	}
 	m.changed.Notify()
 	return m.revision, nil
+}
+
+// after returns how many keys there are when the operations are done.
+func (m *memory) after(operations []Operation) int {
+	n := len(m.entries)
+	for _, o := range operations {
+		switch _, there := m.entries[o.Key]; {
+		case there && o.Delete:
+			n--
+		case !there && !o.Delete:
+			n++
+		}
+	}
+	return n
 }
 
 // apply does one operation and reports whether it changed anything.
