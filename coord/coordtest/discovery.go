@@ -25,6 +25,7 @@ func Discovery(t *testing.T, open func(t *testing.T) discovery.Registry) {
 		"who drains is still known":                           discoveryDrain,
 		"who closes is gone and the others stay":              discoveryClose,
 		"the status function is asked, and drain goes before": discoveryStatus,
+		"a status that is told is announced at once":          discoveryTold,
 		"updates tell of changes and end":                     discoveryUpdates,
 		"of two with one id the last counts":                  discoveryTwice,
 		"what cannot be an instance is refused by field":      discoveryRefused,
@@ -215,6 +216,32 @@ func discoveryStatus(t *testing.T, r discovery.Registry) {
 		t.Fatal(err)
 	}
 	has(discovery.Draining)
+}
+
+func discoveryTold(t *testing.T, r discovery.Registry) {
+	d := mustDirectory(t, r)
+	var sick atomic.Bool
+	told := make(chan struct{}, 1)
+	mustRegister(t, r, someInstance("a"), discovery.WithTTL(time.Hour), // no renewal comes to help
+		discovery.WithStatus(func() discovery.Status {
+			if sick.Load() {
+				return discovery.Down
+			}
+			return discovery.Up
+		}),
+		discovery.WithStatusUpdates(func(context.Context) <-chan struct{} { return told }))
+	has := func(s discovery.Status) {
+		t.Helper()
+		Eventually(t, patience, func() bool { m := d.Members("orders"); return len(m) == 1 && m[0].Status == s }, "status %s", s)
+	}
+	has(discovery.Up)
+	sick.Store(true)
+	told <- struct{}{}
+	has(discovery.Down)
+	sick.Store(false)
+	told <- struct{}{}
+	has(discovery.Up)
+	close(told) // who told ends first
 }
 
 func discoveryUpdates(t *testing.T, r discovery.Registry) {

@@ -26,10 +26,14 @@ const (
 	Down     Status = "down"     // about to deregister
 )
 
-// Protocols of endpoints that the router knows.
+// Protocols of endpoints.
 const (
 	HTTP = "http"
 	GRPC = "grpc"
+
+	// Health is where otelplat/health's handler is served, over HTTP: for operators
+	// and their tools, no router goes there.
+	Health = "health"
 )
 
 // Limits of an instance.

@@ -61,13 +61,15 @@ func (m *memory) Register(ctx context.Context, in Instance, opts ...RegisterOpti
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	r := &memoryRegistration{place: m, instance: in, options: registerWith(opts), stop: make(chan struct{}), done: make(chan struct{})}
+	r := &memoryRegistration{place: m, instance: in, options: registerWith(opts), stop: func() {}, done: make(chan struct{})}
 	r.announce()
 	if r.options.status == nil {
 		close(r.done)
-	} else {
-		go r.run()
+		return r, nil
 	}
+	run, cancel := context.WithCancel(context.Background()) // ends with Close
+	r.stop = cancel
+	go r.run(run)
 	return r, nil
 }
 
@@ -85,7 +87,7 @@ type memoryRegistration struct {
 	place   *memory
 	options registerOptions
 	once    sync.Once
-	stop    chan struct{}
+	stop    context.CancelFunc
 	done    chan struct{}
 
 	mu       sync.Mutex
@@ -94,18 +96,23 @@ type memoryRegistration struct {
 	closed   bool
 }
 
-// run asks for the status at each renewal that there would be.
-func (r *memoryRegistration) run() {
+// run asks for the status at each renewal that there would be, and when it changed.
+func (r *memoryRegistration) run(ctx context.Context) {
 	defer close(r.done)
 	tick := time.NewTicker(r.options.ttl / 3)
 	defer tick.Stop()
+	told := r.options.told(ctx)
 	for {
 		select {
 		case <-tick.C:
-			r.announce()
-		case <-r.stop:
+		case _, open := <-told:
+			if !open {
+				told = nil // who told has ended; the ticks ask
+			}
+		case <-ctx.Done():
 			return
 		}
+		r.announce()
 	}
 }
 
@@ -167,7 +174,7 @@ func (r *memoryRegistration) Drain() error {
 
 func (r *memoryRegistration) Close(context.Context) error {
 	r.once.Do(func() {
-		close(r.stop)
+		r.stop()
 		<-r.done
 		r.mu.Lock()
 		defer r.mu.Unlock()

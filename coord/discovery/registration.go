@@ -131,12 +131,13 @@ func (r *registration) current() Instance {
 // run announces, renews, and begins again when lease or key are gone.
 func (r *registration) run(ctx context.Context) {
 	defer close(r.done)
+	told := r.options.told(ctx)
 	retry := minRetry
 	for ctx.Err() == nil {
 		announced, err := r.announce(ctx)
 		if err == nil {
 			retry = minRetry
-			err = r.keep(ctx, announced)
+			err = r.keep(ctx, announced, &told)
 		}
 		if ctx.Err() != nil {
 			return
@@ -208,7 +209,7 @@ func (r *registration) put(ctx context.Context) (string, error) {
 // keep renews the lease until it is lost. Each renewal looks whether the key is
 // still what was announced: an operator may have deleted it, or another process
 // with the same id may have written it.
-func (r *registration) keep(ctx context.Context, announced string) error {
+func (r *registration) keep(ctx context.Context, announced string, told *<-chan struct{}) error {
 	tick := time.NewTimer(r.granted / 3)
 	defer tick.Stop()
 	retry := minRetry
@@ -219,6 +220,10 @@ func (r *registration) keep(ctx context.Context, announced string) error {
 			return ctx.Err()
 		case <-tick.C:
 		case <-r.changed:
+		case _, open := <-*told:
+			if !open {
+				*told = nil // who told has ended; the renewals ask
+			}
 		}
 		next, err := r.renew(ctx, announced)
 		switch {

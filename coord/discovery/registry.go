@@ -86,8 +86,9 @@ const minTTL = 2 * time.Second
 type RegisterOption func(*registerOptions)
 
 type registerOptions struct {
-	ttl    time.Duration
-	status func() Status
+	ttl     time.Duration
+	status  func() Status
+	updates func(context.Context) <-chan struct{} // the status changed; nil: nobody tells
 }
 
 // WithTTL sets how long the registration outlives its process ([DefaultTTL], at
@@ -100,12 +101,28 @@ func WithTTL(ttl time.Duration) RegisterOption {
 // TTL. [Registration.Drain] goes before it.
 func WithStatus(f func() Status) RegisterOption { return func(o *registerOptions) { o.status = f } }
 
+// WithStatusUpdates announces another status at once and not at the next renewal: f
+// returns a channel that is sent to when the answer of [WithStatus]'s function
+// changed, as Updates of otelplat/health does. It is called once, with a context that
+// ends with the registration.
+func WithStatusUpdates(f func(ctx context.Context) <-chan struct{}) RegisterOption {
+	return func(o *registerOptions) { o.updates = f }
+}
+
 func registerWith(opts []RegisterOption) registerOptions {
 	o := registerOptions{ttl: DefaultTTL}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	return o
+}
+
+// told returns the channel that tells of another status, nil when there is none.
+func (o *registerOptions) told(ctx context.Context) <-chan struct{} {
+	if o.updates == nil {
+		return nil
+	}
+	return o.updates(ctx)
 }
 
 // of returns what an instance says of itself now.

@@ -9,7 +9,8 @@
 //	...
 //	mux.Handle("/", checks.Handler()) // /livez, /readyz, /healthz
 //	healthpb.RegisterHealthServer(server, checks.GRPC())
-//	discovery.Etcd(client).Register(ctx, instance, discovery.WithStatus(func() discovery.Status { ... checks.Status() ... }))
+//	discovery.Etcd(client).Register(ctx, instance, discovery.WithStatusUpdates(checks.Updates),
+//		discovery.WithStatus(func() discovery.Status { ... checks.Status() ... }))
 //
 // # Checks
 //
