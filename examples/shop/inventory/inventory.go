@@ -12,6 +12,8 @@ import (
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/examples/shop/kit"
 	"github.com/otelplat/platform/examples/shop/shoppb"
+	"github.com/otelplat/platform/otelplat/event"
+	"github.com/otelplat/platform/otelplat/metrics"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -22,6 +24,17 @@ func Run(ctx context.Context, instance string) error {
 	k, err := kit.Open(ctx, "inventory", instance)
 	if err != nil {
 		return err
+	}
+	shipped, err := k.Metrics.Counter("shop.inventory.shipped", metrics.WithUnit("{order}"),
+		metrics.WithDescription("Orders that were heard of. One that comes twice counts twice."))
+	if err != nil {
+		return errors.Join(err, k.Close())
+	}
+	if err := k.Subscribe(ctx, func(context.Context, event.Delivery) error {
+		shipped.Inc()
+		return nil
+	}, "shop.order.placed"); err != nil {
+		return errors.Join(err, k.Close())
 	}
 	server := grpc.NewServer(k.Telemetry.GRPCServerOption(), grpc.ChainUnaryInterceptor(k.Guard.Unary))
 	shoppb.RegisterInventoryServer(server, &inventory{kit: k, instance: instance})

@@ -13,6 +13,7 @@ import (
 type Behaviour struct {
 	Delay     time.Duration `config:"delay"`
 	FailRatio float64       `config:"fail_ratio"`
+	Sick      bool          `config:"sick"` // fails a health check, and nothing else
 }
 
 // Validate holds the values against their limits.

@@ -19,18 +19,22 @@ import (
 	"github.com/otelplat/platform/coord/router"
 	"github.com/otelplat/platform/coord/signal"
 	"github.com/otelplat/platform/otelplat"
+	"github.com/otelplat/platform/otelplat/health"
+	"github.com/otelplat/platform/otelplat/metrics"
 	"github.com/otelplat/platform/policy"
 	"github.com/otelplat/platform/policy/authn"
 	"github.com/otelplat/platform/policy/guard"
 )
 
-// Variables that the shop's services read beside OTEL_* and OTELPLAT_ETCD_*.
+// Variables that the shop's services read beside OTEL_*, OTELPLAT_ETCD_*,
+// OTELPLAT_NATS_* and OTELPLAT_EVENTS_ENDPOINT.
 const (
 	KeysVariable     = "SHOP_JWKS_FILE"   // public keys that tokens are verified with
 	PolicyVariable   = "SHOP_POLICY_KEYS" // public keys that bundles are signed with, separated by colons
 	TokenVariable    = "OTELPLAT_TOKEN_FILE"
 	ListenVariable   = "SHOP_LISTEN"        // host:port; any port of loopback without it
 	EjectionVariable = "SHOP_EJECTION_BASE" // a duration; the router's default without it
+	DataVariable     = "SHOP_DATA_DIR"      // folder of the databases; in memory without it
 )
 
 // Kit is one running service.
@@ -39,9 +43,12 @@ type Kit struct {
 	Router    *router.Router
 	Guard     *guard.Guard
 	Behaviour *configsrc.Live[Behaviour]
+	Checks    *health.Checks
+	Metrics   *metrics.Set
 	Own       *guard.Credentials // the service's own token
 
 	engine            *policy.Engine
+	scrape            *metrics.Scrape
 	service, instance string
 	client            *coord.Client
 	closers           []func() error
@@ -50,13 +57,17 @@ type Kit struct {
 // Open starts the service's telemetry and connects it to the fleet. It waits for
 // nothing. Guard asks the policy package shop.<service>.
 func Open(ctx context.Context, service, instance string, public ...string) (k *Kit, err error) {
-	k = &Kit{service: service, instance: instance}
+	k = &Kit{service: service, instance: instance, Metrics: metrics.NewSet()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, k.Close())
 		}
 	}()
-	if k.Telemetry, err = otelplat.Start(ctx, otelplat.WithServiceName(service), otelplat.WithInstanceID(instance)); err != nil {
+	if k.scrape, err = metrics.NewScrape(k.Metrics); err != nil {
+		return k, err
+	}
+	if k.Telemetry, err = otelplat.Start(ctx, otelplat.WithServiceName(service), otelplat.WithInstanceID(instance),
+		otelplat.WithMetricProducer(k.Metrics), otelplat.WithMetricReader(k.scrape.Reader())); err != nil {
 		return k, err
 	}
 	if k.client, err = coord.Open(); err != nil {
@@ -68,6 +79,9 @@ func Open(ctx context.Context, service, instance string, public ...string) (k *K
 	}
 	k.onClose(k.Behaviour.Close)
 	if err = k.openGuard(ctx, public); err != nil {
+		return k, err
+	}
+	if err = k.openChecks(); err != nil {
 		return k, err
 	}
 	return k, k.openRouter(ctx)

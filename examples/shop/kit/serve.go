@@ -30,10 +30,19 @@ func (k *Kit) Serve(ctx context.Context, protocol string, serve func(net.Listene
 	if err := k.engine.WaitReady(ctx); err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	operators, err := k.serveOperators(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if err := k.checked(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	registration, err := discovery.Etcd(k.client).Register(ctx, discovery.Instance{
 		Service: k.service, ID: k.instance,
-		Endpoints: []discovery.Endpoint{{Protocol: protocol, Address: listener.Addr().String()}},
-	})
+		Endpoints: []discovery.Endpoint{
+			{Protocol: protocol, Address: listener.Addr().String()}, {Protocol: discovery.Health, Address: operators},
+		},
+	}, discovery.WithStatus(k.status), discovery.WithStatusUpdates(k.Checks.Updates))
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -30,6 +30,9 @@ in etcd. Watch ` + "`otelplat up`" + `, or ` + "`otelplat signals`" + `, to see 
 		behave("fail", "Let an instance fail", func(_ time.Duration, ratio float64) behaviour {
 			return behaviour{FailRatio: ratio}
 		}),
+		behave("sick", "Let an instance's health check fail", func(time.Duration, float64) behaviour {
+			return behaviour{Sick: true}
+		}),
 		behave("heal", "Let an instance be well again", nil),
 		outageCommand(),
 	)
@@ -40,6 +43,7 @@ in etcd. Watch ` + "`otelplat up`" + `, or ` + "`otelplat signals`" + `, to see 
 type behaviour struct {
 	Delay     string  `json:"delay,omitempty"`
 	FailRatio float64 `json:"fail_ratio,omitempty"`
+	Sick      bool    `json:"sick,omitempty"`
 }
 
 func behave(verb, short string, make func(time.Duration, float64) behaviour) *cobra.Command {

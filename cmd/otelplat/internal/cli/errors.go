@@ -78,6 +78,7 @@ func explain(err error) (code int, hint string) {
 	var name *coord.NameError
 	var base *ports.BaseError
 	var invalid *event.Error
+	var notReady *notReadyError
 	switch {
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted, ""
@@ -120,7 +121,7 @@ func explain(err error) (code int, hint string) {
 		return ExitNotFound, missing.hint
 	case errors.Is(err, versioned.ErrNotFound):
 		return ExitNotFound, ""
-	case errors.As(err, &bundle):
+	case errors.As(err, &bundle), errors.As(err, &notReady):
 		return ExitCheck, ""
 	case errors.As(err, &conflict):
 		return ExitConflict, "look at what the other wrote, and try again"

@@ -66,7 +66,7 @@ exit codes mean.`,
 		return &UsageError{err: err, command: c.CommandPath()}
 	})
 	root.AddCommand(
-		upCommand(), demoCommand(), servicesCommand(), signalsCommand(), policyCommand(), eventCommand(),
+		upCommand(), demoCommand(), servicesCommand(), healthCommand(), signalsCommand(), policyCommand(), eventCommand(),
 		envCommand(), tokenCommand(), versionCommand(), internalCommand(), exitCodesTopic(),
 	)
 	for _, c := range root.Commands() {

@@ -164,7 +164,7 @@ func (s *specs) service(service, instance string) supervise.Spec {
 	env = append(env,
 		"OTELPLAT_TOKEN_FILE="+s.dir.TokenPath(service), "OTELPLAT_EVENTS_ENDPOINT="+s.eventsURL(),
 		"SHOP_JWKS_FILE="+s.dir.JWKS(), "SHOP_POLICY_KEYS="+s.dir.PolicyPublic(),
-		"SHOP_EJECTION_BASE="+s.opts.EjectionBase.String(),
+		"SHOP_EJECTION_BASE="+s.opts.EjectionBase.String(), "SHOP_DATA_DIR="+s.dir.Path("shop"),
 	)
 	if service == "storefront" {
 		env = append(env, "SHOP_LISTEN="+s.plan.Address(ports.Storefront))
