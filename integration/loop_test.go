@@ -48,11 +48,21 @@ func TestTheLoop(t *testing.T) {
 	step("reports nobody vouches for are dropped and counted", func(t *testing.T) { testClaims(t, p) })
 	step("signals reach those who never saw the fault", func(t *testing.T) { testSignals(t, p) })
 	step("one voice ejects nobody", func(t *testing.T) { testOneVoice(t, p) })
+	step("an order is a record and an event, and is counted alike everywhere", func(t *testing.T) { testOrder(t, p, s) })
+	step("a failing check takes an instance out of rotation", func(t *testing.T) { testHealth(t, p) })
 	step("memory", func(t *testing.T) { testMemory(t, p) })
 	step("etcd away", func(t *testing.T) { testOutage(t, p, "etcd") })
 	step("collector away", func(t *testing.T) { testOutage(t, p, "collector") })
+	step("NATS away", func(t *testing.T) {
+		testOutage(t, p, "nats")
+		placed := p.scraped("orders", "shop_orders_placed_total")
+		p.eventually(60*time.Second, "what happened meanwhile is told", func() bool { return p.scraped("inventory", "shop_inventory_shipped_total") >= placed })
+	})
 	step("it stops in time and leaves no process", func(t *testing.T) { testStop(t, p) })
 }
+
+// parts are the processes of the platform without the shop.
+var parts = []string{"up", "etcd", "nats", "collector"}
 
 // testMemory prints the proportional memory of the platform's processes without
 // the shop, a minute or more after the start.
@@ -60,7 +70,7 @@ func testMemory(t *testing.T, p *running) {
 	p.eventually(time.Minute, "it has run for a minute", func() bool { return time.Since(p.started) > time.Minute })
 	total := 0
 	for name, pid := range p.pids() {
-		if name != "etcd" && name != "collector" && name != "up" {
+		if !slices.Contains(parts, name) {
 			continue
 		}
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
@@ -75,7 +85,7 @@ func testMemory(t *testing.T, p *running) {
 			}
 		}
 	}
-	t.Logf("PSS of etcd, collector and up, %v after the start: %d MB", time.Since(p.started).Round(time.Second), total)
+	t.Logf("PSS of etcd, NATS, collector and up, %v after the start: %d MB", time.Since(p.started).Round(time.Second), total)
 	if total == 0 || total > 600 {
 		t.Errorf("%d MB, want under 600", total)
 	}
@@ -535,7 +545,7 @@ func testOutage(t *testing.T, p *running, part string) {
 func resident(t *testing.T, pids map[string]int) int {
 	total := 0
 	for name, pid := range pids {
-		if name == "up" || name == "etcd" || name == "collector" || name == "load" {
+		if slices.Contains(parts, name) || name == "load" {
 			continue
 		}
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))

@@ -27,7 +27,8 @@ type sink struct {
 	mu      sync.Mutex
 	spans   []sinkSpan
 	logs    []sinkLog
-	metrics map[string]int // data points by metric name
+	metrics map[string]int     // data points by metric name
+	sums    map[string]float64 // the newest value of each sum without attributes, by metric name
 }
 
 const keepItems = 50_000
@@ -51,7 +52,7 @@ func startSink(t testing.TB) *sink {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sink{address: l.Addr().String(), metrics: make(map[string]int)}
+	s := &sink{address: l.Addr().String(), metrics: make(map[string]int), sums: make(map[string]float64)}
 	server := grpc.NewServer()
 	coltrace.RegisterTraceServiceServer(server, &sinkTraces{sink: s})
 	collogs.RegisterLogsServiceServer(server, &sinkLogs{sink: s})
@@ -80,6 +81,13 @@ func (s *sink) points(metric string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.metrics[metric]
+}
+
+// sum returns the newest value of a sum without attributes that one instance sends.
+func (s *sink) sum(metric string) float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sums[metric]
 }
 
 func filter[T any](items []T, ok func(T) bool) []T {
@@ -136,6 +144,11 @@ func (s *sinkMetrics) Export(_ context.Context, req *colmetrics.ExportMetricsSer
 		for _, scope := range r.ScopeMetrics {
 			for _, m := range scope.Metrics {
 				s.metrics[m.Name]++
+				for _, point := range m.GetSum().GetDataPoints() {
+					if len(point.Attributes) == 0 {
+						s.sums[m.Name] = point.GetAsDouble() + float64(point.GetAsInt())
+					}
+				}
 			}
 		}
 	}
