@@ -17,7 +17,7 @@ export CGO_ENABLED ?= 0
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## print this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 .PHONY: up
 up: build ## build, then run the platform and its demo on this machine
@@ -58,6 +58,31 @@ bench: ## the benchmarks of the libraries
 vuln: ## govulncheck over every module, where its database can be reached
 	@set -e; for m in $(MODULES); do (cd $$m && go run $(GOVULNCHECK) ./...) || { \
 	  s=$$?; test $$s -eq 3 && exit 3; echo "govulncheck did not run for $$m: its database is not reachable from here"; }; done
+
+IMAGES := otelplat etcd nats collector shop
+
+.PHONY: images
+images: export CGO_ENABLED = 0
+images: build ## container images of the fleet, from our own static binaries (needs a container engine, no registry)
+	go build -ldflags '-s -w' -o bin/shop ./examples/shop
+	go build -ldflags '-s -w' -o bin/etcd go.etcd.io/etcd/server/v3
+	cd cmd/otelplat && go build -ldflags '-s -w' -o ../../bin/nats-server github.com/nats-io/nats-server/v2
+	mkdir -p bin/empty
+	@set -e; for i in $(IMAGES); do echo "image otelplat/$$i"; docker build --quiet --target $$i --tag otelplat/$$i .; done
+
+.PHONY: fleet-up
+fleet-up: images ## start the fleet of docker-compose.yml and wait until it serves
+	docker-compose down --remove-orphans
+	docker-compose up --detach
+	OTELPLAT_FLEET=up go test -count=1 -v -timeout 10m -run TestFleetIsUp ./integration
+
+.PHONY: fleet-test
+fleet-test: fleet-up ## the loop's test against the fleet, and again with one etcd stopped
+	OTELPLAT_FLEET=up go test -count=1 -v -timeout 20m -run TestFleetLoop ./integration
+
+.PHONY: fleet-down
+fleet-down: ## stop the fleet; its volumes stay
+	docker-compose down --remove-orphans
 
 .PHONY: ci
 ci: lint test race build ## what .ci/run does

@@ -288,16 +288,21 @@ func lie(t *testing.T, tel *otelplat.Telemetry, instance string, n int) {
 	}
 }
 
+// Each part has a victim of its own: one that fails again soon after it is back stays
+// out for longer each time, and would still be out of the shop's own rotation when
+// the next part wants it to be in.
 func testSignals(t *testing.T, p *running) {
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name   string
+		victim string
 		client string // the name under which the late client calls
 		second bool   // another caller beside the shop's one
 	}{
-		"one caller, and the client is its second process": {"orders", false},
-		"one caller, and the client under its own name":    {"checkout", false},
-		"two callers, and the client under its own name":   {"checkout", true},
+		{"one caller, and the client is its second process", "inventory-1", "orders", false},
+		{"one caller, and the client under its own name", "inventory-2", "checkout", false},
+		{"two callers, and the client under its own name", "inventory-3", "checkout", true},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			outer := p.t
 			defer func() { p.t = outer }()
 			p.t = t
@@ -306,10 +311,9 @@ func testSignals(t *testing.T, p *running) {
 				other = p.client(t, "billing", 600, true, 50*time.Millisecond)
 			}
 			p.wellAgain(t)
-			p.must("demo", "fail", "inventory-2")
-			p.eventually(30*time.Second, "the fleet knows", func() bool { return p.signals("inventory")["inventory-2"].State == "bad" })
+			p.failing(t, c.victim)
 			r := p.client(t, c.client, 500, true, 0)()
-			p.must("demo", "heal", "inventory-2")
+			p.must("demo", "heal", c.victim)
 			other()
 			t.Logf("%d of its first 500 requests failed (first: %d); answers %v", r.Failed, r.First, r.Served)
 			if r.Failed > 10 {
@@ -318,9 +322,11 @@ func testSignals(t *testing.T, p *running) {
 		})
 	}
 	t.Run("with signals off each is hurt", func(t *testing.T) {
+		outer := p.t
+		defer func() { p.t = outer }()
+		p.t = t
 		p.wellAgain(t)
-		p.must("demo", "fail", "inventory-2")
-		p.eventually(30*time.Second, "the fleet knows", func() bool { return p.signals("inventory")["inventory-2"].State == "bad" })
+		p.failing(t, "inventory-1")
 		var latest []int
 		for range 4 { // five at a time: a process each
 			var waits []func() clientResult
@@ -331,7 +337,7 @@ func testSignals(t *testing.T, p *running) {
 				latest = append(latest, wait().First)
 			}
 		}
-		p.must("demo", "heal", "inventory-2")
+		p.must("demo", "heal", "inventory-1")
 		t.Logf("20 clients without signals were hurt at request %v", latest)
 		for _, first := range latest {
 			if first == 0 {
@@ -339,6 +345,19 @@ func testSignals(t *testing.T, p *running) {
 			}
 		}
 	})
+}
+
+// failing lets an instance fail until it is healed or the test ends, and waits until
+// the fleet knows.
+func (p *running) failing(t *testing.T, instance string) {
+	t.Helper()
+	t.Cleanup(func() {
+		if _, err := p.run("demo", "heal", instance); err != nil {
+			t.Errorf("heal %s: %v", instance, err)
+		}
+	})
+	p.must("demo", "fail", instance)
+	p.eventually(30*time.Second, "the fleet knows", func() bool { return p.signals("inventory")[instance].State == "bad" })
 }
 
 // wellAgain waits until no verdict is left of what came before.

@@ -33,6 +33,7 @@ const (
 	PolicyVariable   = "SHOP_POLICY_KEYS" // public keys that bundles are signed with, separated by colons
 	TokenVariable    = "OTELPLAT_TOKEN_FILE"
 	ListenVariable   = "SHOP_LISTEN"        // host:port; any port of loopback without it
+	OperateVariable  = "SHOP_OPERATE"       // host:port for checks and metrics; any port of loopback without it
 	EjectionVariable = "SHOP_EJECTION_BASE" // a duration; the router's default without it
 	DataVariable     = "SHOP_DATA_DIR"      // folder of the databases; in memory without it
 )

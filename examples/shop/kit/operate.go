@@ -3,10 +3,13 @@
 package kit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
 	"net/http"
+	"os"
+	"strconv"
 	"time"
 
 	"github.com/otelplat/platform/coord/discovery"
@@ -57,10 +60,10 @@ func (k *Kit) checked(ctx context.Context) error {
 	return nil
 }
 
-// serveOperators serves checks and metrics on a port of loopback of their own: what
-// they tell is not for customers.
+// serveOperators serves checks and metrics on a port of their own: what they tell is
+// not for customers.
 func (k *Kit) serveOperators(ctx context.Context) (address string, err error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cmp.Or(os.Getenv(OperateVariable), "127.0.0.1:0"))
 	if err != nil {
 		return "", err
 	}
@@ -78,5 +81,24 @@ func (k *Kit) serveOperators(ctx context.Context) (address string, err error) {
 		<-done
 		return err
 	})
-	return listener.Addr().String(), nil
+	return reachable(listener.Addr())
+}
+
+// reachable returns the address at which others reach a listener: of one that listens
+// everywhere, that of this machine's first network.
+func reachable(listening net.Addr) (string, error) {
+	tcp, ok := listening.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return listening.String(), nil
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", err
+	}
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			return net.JoinHostPort(n.IP.String(), strconv.Itoa(tcp.Port)), nil
+		}
+	}
+	return "", errors.New("this machine has no address that others reach")
 }

@@ -3,6 +3,7 @@
 package kit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,16 +19,16 @@ import (
 // serves until the context ends; then it says so to the fleet, and lets what is
 // running finish for as long as stop allows.
 func (k *Kit) Serve(ctx context.Context, protocol string, serve func(net.Listener) error, stop func()) error {
-	address := os.Getenv(ListenVariable)
-	if address == "" {
-		address = "127.0.0.1:0"
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cmp.Or(os.Getenv(ListenVariable), "127.0.0.1:0"))
 	if err != nil {
 		return fmt.Errorf("%s: %w", k.service, err)
 	}
 	// Before its policy is loaded the guard refuses everybody, so nobody is invited.
 	if err := k.engine.WaitReady(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	address, err := reachable(listener.Addr())
+	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	operators, err := k.serveOperators(ctx)
@@ -40,7 +41,7 @@ func (k *Kit) Serve(ctx context.Context, protocol string, serve func(net.Listene
 	registration, err := discovery.Etcd(k.client).Register(ctx, discovery.Instance{
 		Service: k.service, ID: k.instance,
 		Endpoints: []discovery.Endpoint{
-			{Protocol: protocol, Address: listener.Addr().String()}, {Protocol: discovery.Health, Address: operators},
+			{Protocol: protocol, Address: address}, {Protocol: discovery.Health, Address: operators},
 		},
 	}, discovery.WithStatus(k.status), discovery.WithStatusUpdates(k.Checks.Updates))
 	if err != nil {
@@ -48,7 +49,7 @@ func (k *Kit) Serve(ctx context.Context, protocol string, serve func(net.Listene
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- serve(listener) }()
-	slog.InfoContext(ctx, "serving", "address", listener.Addr().String())
+	slog.InfoContext(ctx, "serving", "address", address)
 	select {
 	case err = <-failed:
 	case <-ctx.Done():

@@ -34,7 +34,7 @@ import (
 // standard input does.
 func internalCommand() *cobra.Command {
 	c := &cobra.Command{Use: "internal", Hidden: true, Short: "What up runs as its children"}
-	c.AddCommand(etcdChild(), natsChild(), collectorChild(), shopChild(), loadChild())
+	c.AddCommand(etcdChild(), natsChild(), collectorChild(), shopChild(), loadChild(), keysCommand())
 	return c
 }
 

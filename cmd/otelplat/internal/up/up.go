@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"time"
@@ -15,11 +14,7 @@ import (
 	"github.com/otelplat/platform/cmd/otelplat/internal/datadir"
 	"github.com/otelplat/platform/cmd/otelplat/internal/ports"
 	"github.com/otelplat/platform/cmd/otelplat/internal/supervise"
-	"github.com/otelplat/platform/collector-components/components"
 	"github.com/otelplat/platform/coord"
-	"github.com/otelplat/platform/coord/versioned"
-	shoppolicy "github.com/otelplat/platform/examples/shop/policy"
-	"github.com/otelplat/platform/policy"
 )
 
 // Run runs the platform until the context ends or its time is over, and returns
@@ -86,7 +81,7 @@ func start(ctx context.Context, s *specs, group *supervise.Group, p *printer) er
 	if err := child(s.nats()); err != nil {
 		return err
 	}
-	if err := prepare(ctx, s, p); err != nil {
+	if err := Provision(ctx, s.dir, s.client, s.opts.Demo, p.warn); err != nil {
 		return err
 	}
 	if err := child(s.collector()); err != nil {
@@ -117,37 +112,4 @@ func start(ctx context.Context, s *specs, group *supervise.Group, p *printer) er
 		return err
 	}
 	return child(s.load())
-}
-
-// prepare makes keys and tokens, and pushes the bundles that are not there yet.
-func prepare(ctx context.Context, s *specs, p *printer) error {
-	issuer, err := s.dir.Issuer()
-	if err != nil {
-		return err
-	}
-	if err := s.dir.KeepTokens(ctx, issuer, principals(s.opts.Demo), p.warn); err != nil {
-		return err
-	}
-	key, err := s.dir.PolicyKey()
-	if err != nil {
-		return err
-	}
-	bundles := map[string]fs.FS{"telemetry": components.DefaultBundle()}
-	if s.opts.Demo {
-		bundles["shop"] = shoppolicy.Files
-	}
-	for name, files := range bundles {
-		archive, err := policy.Build(files)
-		if err != nil {
-			return err
-		}
-		_, err = policy.Push(ctx, s.client, name, archive, policy.PushOptions{
-			Key: key, Author: "otelplat up", Reason: "default", Expect: 0, // only where there is none
-		})
-		var conflict *versioned.ConflictError
-		if err != nil && !errors.As(err, &conflict) {
-			return err
-		}
-	}
-	return nil
 }
