@@ -189,6 +189,12 @@ func (p *running) environment(t *testing.T) {
 // client starts a client process; wait returns what it saw.
 func (p *running) client(t testing.TB, name string, requests int, signals bool, pause time.Duration) (wait func() clientResult) {
 	t.Helper()
+	return startClient(t, p.Etcd, p.OTLPGRPC, p.tokenFor(t, name), name, requests, signals, pause)
+}
+
+// startClient starts a client process of the platform that has these endpoints.
+func startClient(t testing.TB, etcd, otlp, tokenFile, name string, requests int, signals bool, pause time.Duration) (wait func() clientResult) {
+	t.Helper()
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -200,8 +206,8 @@ func (p *running) client(t testing.TB, name string, requests int, signals bool, 
 	}
 	cmd.Env = append(os.Environ(),
 		roleVariable+"=client", nameVariable+"="+name, requestsVariable+"="+strconv.Itoa(requests), signalsVariable+"="+use,
-		pauseVariable+"="+pause.String(), "OTELPLAT_TOKEN_FILE="+p.tokenFor(t, name),
-		"OTELPLAT_ETCD_ENDPOINTS="+p.Etcd, "OTEL_EXPORTER_OTLP_ENDPOINT="+p.OTLPGRPC, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc")
+		pauseVariable+"="+pause.String(), "OTELPLAT_TOKEN_FILE="+tokenFile,
+		"OTELPLAT_ETCD_ENDPOINTS="+etcd, "OTEL_EXPORTER_OTLP_ENDPOINT="+otlp, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {

@@ -58,6 +58,7 @@ type UnavailableError struct {
 	who  string
 	err  error
 	with string // what names another one
+	hint string // instead of that
 }
 
 func (e *UnavailableError) Error() string { return e.who + " does not answer" }
@@ -107,6 +108,8 @@ func explain(err error) (code int, hint string) {
 		return ExitUnauthenticated, "set OTELPLAT_ETCD_USER and OTELPLAT_ETCD_PASSWORD, or OTELPLAT_ETCD_CERT_FILE and _KEY_FILE"
 	case isAny(err, rpctypes.ErrPermissionDenied):
 		return ExitDenied, "etcd's roles do not allow this user that key"
+	case errors.As(err, &away) && away.hint != "":
+		return ExitUnavailable, away.hint
 	case errors.As(err, &away):
 		return ExitUnavailable, "is it running? name another with " + cmp.Or(away.with, "--endpoints or OTELPLAT_ETCD_ENDPOINTS")
 	case errors.As(err, &invalid):

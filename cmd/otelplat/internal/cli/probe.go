@@ -56,11 +56,11 @@ func probe(ctx context.Context, address string, timeout time.Duration) error {
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
-		return &UnavailableError{who: address, err: err, with: "the argument"}
+		return &UnavailableError{who: address, err: err, hint: "is it running, and at that address?"}
 	}
 	defer func() { _ = resp.Body.Close() }() // not read
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return &UnavailableError{who: address, err: fmt.Errorf("it answers %s", resp.Status), with: "the argument"}
+		return &UnavailableError{who: address, err: fmt.Errorf("it answers %s", resp.Status), hint: "it runs, and is not well: it answers " + resp.Status}
 	}
 	return nil
 }
