@@ -15,24 +15,28 @@ import (
 	"sync"
 
 	collogs "go.opentelemetry.io/proto/otlp/collector/logs/v1"
+	colmetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	coltrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	logs "go.opentelemetry.io/proto/otlp/logs/v1"
+	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 )
 
-// Collector takes OTLP over HTTP and keeps spans and log records, so that an example
+// Collector takes OTLP over HTTP and keeps spans, log records and
+// metrics, so that an example
 // can show what left the program.
 type Collector struct {
-	mu    sync.Mutex
-	spans []*trace.Span
-	logs  []*logs.LogRecord
+	mu      sync.Mutex
+	spans   []*trace.Span
+	logs    []*logs.LogRecord
+	metrics map[string]*metrics.Metric // the last of each name
 }
 
 // StartCollector starts a collector and points this process's exporters at it, as
 // OTEL_EXPORTER_OTLP_ENDPOINT does in a deployment.
 func StartCollector(ctx context.Context) (c *Collector, stop func(), err error) {
-	c = &Collector{}
+	c = &Collector{metrics: make(map[string]*metrics.Metric)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/traces", func(w http.ResponseWriter, r *http.Request) {
 		var request coltrace.ExportTraceServiceRequest
@@ -60,7 +64,21 @@ func StartCollector(ctx context.Context) (c *Collector, stop func(), err error) 
 			}
 		}
 	})
-	mux.HandleFunc("POST /v1/metrics", func(http.ResponseWriter, *http.Request) {}) // taken, not kept
+	mux.HandleFunc("POST /v1/metrics", func(w http.ResponseWriter, r *http.Request) {
+		var request colmetrics.ExportMetricsServiceRequest
+		if !read(w, r, &request) {
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, resource := range request.ResourceMetrics {
+			for _, scope := range resource.ScopeMetrics {
+				for _, m := range scope.Metrics {
+					c.metrics[m.Name] = m // sums are cumulative: the last one says it all
+				}
+			}
+		}
+	})
 	address, end, err := Serve(ctx, mux)
 	if err != nil {
 		return nil, nil, err
@@ -120,4 +138,26 @@ func (c *Collector) Logs() []*logs.LogRecord {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.logs)
+}
+
+// Metrics returns what was exported last of each metric, a line for each series, in
+// order.
+func (c *Collector) Metrics() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var lines []string
+	for _, m := range c.metrics {
+		for _, p := range slices.Concat(m.GetSum().GetDataPoints(), m.GetGauge().GetDataPoints()) {
+			line := m.Name
+			for _, a := range p.Attributes {
+				line += fmt.Sprintf(" %s=%s", a.Key, a.Value.GetStringValue())
+			}
+			lines = append(lines, fmt.Sprintf("%s: %g", line, p.GetAsDouble()+float64(p.GetAsInt())))
+		}
+		for _, p := range m.GetExponentialHistogram().GetDataPoints() {
+			lines = append(lines, fmt.Sprintf("%s: %d measurements, %.2f %s in all", m.Name, p.Count, p.GetSum(), m.Unit))
+		}
+	}
+	slices.Sort(lines)
+	return lines
 }
