@@ -45,9 +45,11 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		}
 		return nil
 	}
-	hangs := func(ctx context.Context) error { // until its time is over
-		<-ctx.Done()
-		return ctx.Err()
+	over := make(chan struct{})
+	defer close(over)
+	hangs := func(context.Context) error { // and does not heed its context
+		<-over
+		return nil
 	}
 	if err := errors.Join(
 		checks.Add("database", database, health.WithInterval(100*time.Millisecond), health.WithThreshold(1)),

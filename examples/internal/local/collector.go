@@ -23,9 +23,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Collector takes OTLP over HTTP and keeps spans, log records and
-// metrics, so that an example
-// can show what left the program.
+// Collector takes OTLP over HTTP and keeps spans, log records and metrics, so that an
+// example can show what left the program.
 type Collector struct {
 	mu      sync.Mutex
 	spans   []*trace.Span
