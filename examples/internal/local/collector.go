@@ -147,11 +147,11 @@ func (c *Collector) Metrics() []string {
 	var lines []string
 	for _, m := range c.metrics {
 		for _, p := range slices.Concat(m.GetSum().GetDataPoints(), m.GetGauge().GetDataPoints()) {
-			line := m.Name
+			series := []string{m.Name}
 			for _, a := range p.Attributes {
-				line += fmt.Sprintf(" %s=%s", a.Key, a.Value.GetStringValue())
+				series = append(series, a.Key+"="+a.Value.GetStringValue())
 			}
-			lines = append(lines, fmt.Sprintf("%s: %g", line, p.GetAsDouble()+float64(p.GetAsInt())))
+			lines = append(lines, fmt.Sprintf("%s: %g", strings.Join(series, " "), p.GetAsDouble()+float64(p.GetAsInt())))
 		}
 		for _, p := range m.GetExponentialHistogram().GetDataPoints() {
 			lines = append(lines, fmt.Sprintf("%s: %d measurements, %.2f %s in all", m.Name, p.Count, p.GetSum(), m.Unit))
