@@ -9,7 +9,12 @@ type Error struct {
 	Source string // name of the layer
 	Field  string // path of the field, as "listen.address"; "" for the layer as a whole
 	Reason string
+	err    error // of the configuration's Validate
 }
+
+// Unwrap returns what the configuration's Validate method returned, nil when it was
+// not that.
+func (e *Error) Unwrap() error { return e.err }
 
 func (e *Error) Error() string {
 	if e.Field == "" {

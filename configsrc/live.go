@@ -122,12 +122,35 @@ func (l *Live[T]) build(layers []Source) (h *held[T], complete bool, err error) 
 	if err != nil {
 		return nil, complete, err
 	}
-	if v, ok := any(&h.value).(interface{ Validate() error }); ok {
-		if err := v.Validate(); err != nil {
-			return nil, complete, fmt.Errorf("configsrc: %w", err)
-		}
+	if err := validate(&h.value); err != nil {
+		return nil, complete, &Error{Source: l.culprit(layers), Reason: err.Error(), err: err}
 	}
 	return h, complete, nil
+}
+
+// validate asks the configuration itself.
+func validate[T any](value *T) error {
+	if v, ok := any(value).(interface{ Validate() error }); ok {
+		return v.Validate()
+	}
+	return nil
+}
+
+// culprit returns the name of the layer that made a valid configuration of those below
+// it one that is not: where to look first. When none was valid it is "defaults".
+func (l *Live[T]) culprit(layers []Source) string {
+	for n := len(layers) - 1; n >= 0; n-- {
+		below := clone(reflect.ValueOf(l.defaults)).Interface().(T)
+		for _, s := range layers[:n] {
+			values, _, _ := s.Load() // what was bad was refused before
+			_, texts := s.(*env)
+			_ = decode(s.Name(), values, &below, texts)
+		}
+		if validate(&below) == nil {
+			return layers[n].Name()
+		}
+	}
+	return "defaults"
 }
 
 // Get returns the configuration in force. It must not be changed: lists and maps
@@ -157,8 +180,9 @@ func (l *Live[T]) Age() time.Duration {
 	return age
 }
 
-// Updates returns a channel that is sent to after the configuration changed, and
-// closed when the context or the configuration ends. It holds one mark.
+// Updates returns a channel that is sent to after the configuration changed, and after
+// [Live.Err] did, and closed when the context or the configuration ends. It holds one
+// mark.
 func (l *Live[T]) Updates(ctx context.Context) <-chan struct{} { return l.updates.Add(ctx, nil) }
 
 // OnChange calls f after each change, one call at a time, in the order of the
@@ -252,9 +276,12 @@ func (l *Live[T]) take(next *held[T], err error) {
 		}
 		return
 	}
-	l.err.Store(nil)
+	recovered := l.err.Swap(nil) != nil
 	was := l.current.Load()
 	if was.revision == next.revision && reflect.DeepEqual(was.value, next.value) {
+		if recovered {
+			l.updates.Notify()
+		}
 		return
 	}
 	l.current.Store(next)
@@ -271,4 +298,5 @@ func (l *Live[T]) take(next *held[T], err error) {
 func (l *Live[T]) refused(err error) {
 	l.err.Store(&err)
 	l.tel.refused(err)
+	l.updates.Notify()
 }

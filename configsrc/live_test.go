@@ -287,3 +287,39 @@ func BenchmarkGet(b *testing.B) {
 		}
 	}
 }
+
+func TestARefusalIsToldAndNamesTheLayer(t *testing.T) {
+	below, above := &configsrc.Memory{}, &configsrc.Memory{}
+	below.Set(map[string]any{"ratio": 0.5})
+	live := open(t, settings{Ratio: 0.25}, below, named{above, "the flags"})
+	changed := live.Updates(t.Context())
+	await := func(what string, ok func() bool) {
+		t.Helper()
+		for !ok() {
+			select {
+			case <-changed:
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%s was not told: %v", what, live.Err())
+			}
+		}
+	}
+	above.Set(map[string]any{"ratio": 2})
+	await("a refusal", func() bool { return live.Err() != nil })
+	e, ok := errors.AsType[*configsrc.Error](live.Err())
+	if !ok || e.Source != "the flags" || e.Unwrap() == nil || live.Get().Ratio != 0.5 {
+		t.Errorf("the refusal is %v, and in force is %+v", live.Err(), live.Get())
+	}
+	above.Set(nil)
+	await("the end of the refusal", func() bool { return live.Err() == nil })
+	if live.Get().Ratio != 0.5 {
+		t.Errorf("in force is %+v", live.Get())
+	}
+}
+
+// named is a layer with a name of its own.
+type named struct {
+	*configsrc.Memory
+	name string
+}
+
+func (n named) Name() string { return n.name }
