@@ -26,7 +26,7 @@
 //
 // # How it works
 //
-// Each acquisition is a key of its own, lock/<name>/<lease>-<nonce>, so that two
+// Each place in the queue is a key of its own, lock/<name>/<lease>-<nonce>, so that two
 // goroutines of one process exclude each other too; its creation revision is the
 // place in the queue and the token. A waiter watches only the key before its own,
 // from before it reads whether that key is there: the watch is then always in the

@@ -4,7 +4,6 @@ package lock
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,6 +70,7 @@ type etcdLocker struct {
 	opening sync.Mutex // held over the grant of a lease: one at a time, and others need its result
 	mu      sync.Mutex
 	current *session
+	keys    keys // of the current session
 	holds   int
 	closed  bool
 }
@@ -141,7 +141,7 @@ func (l *etcdLocker) session(ctx context.Context) (*session, error) {
 	if s != nil && s.valid() {
 		return s, nil
 	}
-	s, err := openSession(ctx, l.client.Etcd(), l.ttl)
+	s, err := openSession(ctx, l.client, l.ttl)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (l *etcdLocker) session(ctx context.Context) (*session, error) {
 	if l.closed {
 		return nil, ErrClosed // the lease expires by itself
 	}
-	l.current = s
+	l.current, l.keys = s, keys{}
 	l.wg.Go(func() { s.keep(l.run) })
 	return s, nil
 }
@@ -161,22 +161,21 @@ func (l *etcdLocker) try(ctx context.Context, name string, wait bool) (Held, err
 	if err != nil {
 		return nil, err
 	}
-	prefix := l.client.Key(l.root, name) + "/"
-	key := fmt.Sprintf("%s%016x-%s", prefix, int64(s.lease), rand.Text())
-	q := &place{locker: l, session: s, prefix: prefix, key: key}
+	q := &place{locker: l, session: s, name: name, prefix: l.client.Key(l.root, name) + "/"}
+	q.key = l.takeKey(q)
 	first, err := q.join(ctx)
 	switch {
 	case err != nil:
-		l.abandon(s, key)
+		l.abandon(q)
 		return nil, fmt.Errorf("lock: %q: %w", name, err)
 	case !first && !wait:
-		l.abandon(s, key)
+		l.abandon(q)
 		return nil, fmt.Errorf("%w: %q", ErrLocked, name)
 	case !first:
 		err = q.wait(ctx)
 	}
 	if err != nil {
-		l.abandon(s, key)
+		l.abandon(q)
 		return nil, fmt.Errorf("lock: %q: %w", name, err)
 	}
 	return newHold(q, name), nil
@@ -185,7 +184,10 @@ func (l *etcdLocker) try(ctx context.Context, name string, wait bool) (Held, err
 // abandon deletes a key that nobody holds any more, and goes on trying until it is
 // done or the lease is lost: the lease is shared, so the key would block the lock
 // for as long as this process lives.
-func (l *etcdLocker) abandon(s *session, key string) {
+//
+// The key is not used again: an answer that was lost may be of a request that etcd
+// is still to see.
+func (l *etcdLocker) abandon(q *place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -194,13 +196,13 @@ func (l *etcdLocker) abandon(s *session, key string) {
 	l.wg.Go(func() {
 		for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 			ctx, cancel := context.WithTimeout(l.run, releaseTimeout)
-			_, err := l.client.Etcd().Delete(ctx, key)
+			_, err := l.client.Etcd().Delete(ctx, q.key)
 			cancel()
 			if err == nil {
 				return
 			}
 			select {
-			case <-s.lost:
+			case <-q.session.lost:
 				return
 			case <-time.After(pause):
 			}
@@ -238,10 +240,10 @@ var _ Locker = (*etcdLocker)(nil)
 type place struct {
 	locker   *etcdLocker
 	session  *session
+	name     string
 	prefix   string
 	key      string
 	revision int64
-	epoch    coord.Epoch
 }
 
 // join puts the key, and reports whether it is the first.
@@ -252,7 +254,6 @@ func (q *place) join(ctx context.Context) (first bool, err error) {
 		Then(
 			clientv3.OpPut(q.key, string(q.locker.owner), clientv3.WithLease(q.session.lease)),
 			clientv3.OpGet(q.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...),
-			clientv3.OpGet(q.locker.client.Key("meta", "epoch")),
 		).Commit()
 	if err != nil {
 		return false, leaseLost(err)
@@ -260,11 +261,7 @@ func (q *place) join(ctx context.Context) (first bool, err error) {
 	if !resp.Succeeded {
 		return false, fmt.Errorf("key %s is taken", q.key)
 	}
-	meta := ""
-	if kvs := resp.Responses[2].GetResponseRange().Kvs; len(kvs) > 0 {
-		meta = string(kvs[0].Value)
-	}
-	q.revision, q.epoch = resp.Header.Revision, coord.NewEpoch(resp.Header.ClusterId, meta)
+	q.revision = resp.Header.Revision
 	kvs := resp.Responses[1].GetResponseRange().Kvs
 	return len(kvs) > 0 && string(kvs[0].Key) == q.key, nil
 }

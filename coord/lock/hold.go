@@ -44,7 +44,7 @@ func newHold(q *place, name string) *hold {
 }
 
 func (h *hold) Token() Token {
-	return Token{Epoch: h.place.epoch, Revision: h.place.revision, Key: h.place.key}
+	return Token{Epoch: h.place.session.epoch, Revision: h.place.revision, Key: h.place.key}
 }
 
 func (h *hold) Valid() bool {
@@ -68,11 +68,12 @@ func (h *hold) Unlock(ctx context.Context) error {
 	resp, err := h.place.locker.client.Etcd().Txn(ctx).If(token.Guard()).Then(clientv3.OpDelete(token.Key)).Commit()
 	switch {
 	case err != nil:
-		h.place.locker.abandon(h.place.session, token.Key)
+		h.place.locker.abandon(h.place)
 		return fmt.Errorf("lock: unlock %q goes on behind this error: %w", h.name, err)
 	case !resp.Succeeded || lost:
 		return fmt.Errorf("%w: %q", ErrLost, h.name)
 	}
+	h.place.locker.giveKey(h.place)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -201,6 +202,49 @@ func TestAWaiterThatGaveUpWithoutEtcdLeavesNothingBehind(t *testing.T) {
 	coordtest.Eventually(t, 20*time.Second, func() bool { return places(t, client, "l") == 1 }, "its place is gone though the lease lives")
 	if err := held.Unlock(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A holder takes its key again at once, behind whoever waits for that very key to go.
+func TestAKeyThatIsUsedAgainBlocksNobody(t *testing.T) {
+	server := coordtest.Etcd(t)
+	space := coordtest.Client(t, server).Namespace()
+	const each = 300
+	var mu sync.Mutex
+	var last lock.Token
+	keys := make(map[string]bool)
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	for range 3 {
+		l := lock.Open(coordtest.Client(t, server, coord.WithNamespace(space)))
+		defer l.Close()
+		wg.Go(func() {
+			for range each {
+				held, err := l.Lock(ctx, "l")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				token := held.Token()
+				if last.Revision != 0 {
+					if before, err := last.Before(token); err != nil || !before {
+						t.Errorf("token %v after %v: %v", token, last, err)
+					}
+				}
+				last, keys[token.Key] = token, true
+				mu.Unlock()
+				if err := held.Unlock(ctx); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if len(keys) != 3 {
+		t.Errorf("%d keys for %d holdings of three processes, want 3", len(keys), 3*each)
 	}
 }
 

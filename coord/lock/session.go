@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelplat/platform/coord"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -36,10 +37,20 @@ type session struct {
 	started  time.Time
 	deadline atomic.Int64 // since started: until when the lease is proved to live
 	lost     chan struct{}
+	epoch    coord.Epoch // of all tokens: a lease does not outlive an epoch
 }
 
 // openSession takes a lease. The caller runs keep.
-func openSession(ctx context.Context, etcd *clientv3.Client, ttl time.Duration) (*session, error) {
+func openSession(ctx context.Context, client *coord.Client, ttl time.Duration) (*session, error) {
+	etcd := client.Etcd()
+	meta, err := etcd.Get(ctx, client.Key("meta", "epoch"))
+	if err != nil {
+		return nil, fmt.Errorf("lock: epoch: %w", err)
+	}
+	value := ""
+	if len(meta.Kvs) > 0 {
+		value = string(meta.Kvs[0].Value)
+	}
 	asked := time.Now()
 	resp, err := etcd.Grant(ctx, int64(ttl/time.Second))
 	if err != nil {
@@ -47,7 +58,7 @@ func openSession(ctx context.Context, etcd *clientv3.Client, ttl time.Duration) 
 	}
 	s := &session{
 		etcd: etcd, lease: resp.ID, ttl: time.Duration(resp.TTL) * time.Second,
-		started: asked, lost: make(chan struct{}),
+		started: asked, lost: make(chan struct{}), epoch: coord.NewEpoch(meta.Header.ClusterId, value),
 	}
 	s.renewed(asked)
 	return s, nil

@@ -22,7 +22,7 @@ func (q *place) wait(ctx context.Context) error {
 	defer cancel()
 	for {
 		before, err := q.predecessor(ctx)
-		if err == nil && before == "" {
+		if err == nil && before == nil {
 			return nil
 		}
 		if err == nil {
@@ -46,11 +46,11 @@ func (q *place) wait(ctx context.Context) error {
 	}
 }
 
-// predecessor returns the key before this one, "" when this is the first. The same
+// predecessor returns the key before this one, nil when this is the first. The same
 // transaction makes sure that this one is still there.
-func (q *place) predecessor(ctx context.Context) (string, error) {
+func (q *place) predecessor(ctx context.Context) (*mvccpb.KeyValue, error) {
 	if !q.session.valid() {
-		return "", ErrLost
+		return nil, ErrLost
 	}
 	resp, err := q.locker.client.Etcd().Txn(ctx).
 		If(clientv3.Compare(clientv3.CreateRevision(q.key), "=", q.revision)).
@@ -59,19 +59,21 @@ func (q *place) predecessor(ctx context.Context) (string, error) {
 		Commit()
 	switch {
 	case err != nil:
-		return "", err
+		return nil, err
 	case !resp.Succeeded:
-		return "", ErrLost
+		return nil, ErrLost
 	}
 	if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) > 0 {
-		return string(kvs[0].Key), nil
+		return kvs[0], nil
 	}
-	return "", nil
+	return nil, nil
 }
 
 // gone waits until a key is deleted. The watch is there before the key is read,
-// at the current revision, so that it never has to catch up.
-func (q *place) gone(ctx context.Context, key string) error {
+// at the current revision, so that it never has to catch up. A key that was created
+// after this place is another place, behind it: its holder uses keys again.
+func (q *place) gone(ctx context.Context, before *mvccpb.KeyValue) error {
+	key := string(before.Key)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	etcd := q.locker.client.Etcd()
@@ -88,7 +90,7 @@ func (q *place) gone(ctx context.Context, key string) error {
 				return resp.Err()
 			case resp.Created:
 				now, err := etcd.Get(ctx, key, clientv3.WithKeysOnly())
-				if err != nil || len(now.Kvs) == 0 {
+				if err != nil || len(now.Kvs) == 0 || now.Kvs[0].CreateRevision != before.CreateRevision {
 					return err
 				}
 			case deleted(resp.Events):
