@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/otelplat/platform/cmd/otelplat/internal/cli"
+	"github.com/otelplat/platform/coord/coordtest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -20,6 +21,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the behaviours in testdata/script, one a file.
 func TestScripts(t *testing.T) {
+	etcd := coordtest.Etcd(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -29,6 +31,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Defer(func() { _ = l.Close() })
+			env.Setenv("ETCD", etcd.Endpoint())
 			env.Setenv("BUSY", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 			return nil
 		},

@@ -15,6 +15,9 @@ import (
 	"github.com/otelplat/platform/cmd/otelplat/internal/ports"
 	"github.com/otelplat/platform/cmd/otelplat/internal/supervise"
 	"github.com/otelplat/platform/coord"
+	"github.com/otelplat/platform/coord/election"
+	"github.com/otelplat/platform/coord/kv"
+	"github.com/otelplat/platform/coord/lock"
 	"github.com/otelplat/platform/coord/versioned"
 	"github.com/otelplat/platform/otelplat/event"
 	"github.com/otelplat/platform/policy"
@@ -80,6 +83,11 @@ func explain(err error) (code int, hint string) {
 	var base *ports.BaseError
 	var invalid *event.Error
 	var notReady *notReadyError
+	var differ *differError
+	var swap *kv.ConflictError
+	var key *kv.KeyError
+	var limit *kv.LimitError
+	var command *commandError
 	switch {
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted, ""
@@ -124,7 +132,23 @@ func explain(err error) (code int, hint string) {
 		return ExitNotFound, missing.hint
 	case errors.Is(err, versioned.ErrNotFound):
 		return ExitNotFound, ""
-	case errors.As(err, &bundle), errors.As(err, &notReady):
+	case errors.As(err, &command):
+		return command.code, ""
+	case errors.Is(err, lock.ErrLocked):
+		return ExitConflict, "look who holds it: otelplat lock ls"
+	case errors.Is(err, lock.ErrLost):
+		return ExitConflict, "another may hold it now"
+	case errors.Is(err, election.ErrNoLeader):
+		return ExitNotFound, ""
+	case errors.As(err, &swap):
+		return ExitConflict, "look at what is there: otelplat kv get " + swap.Key + " -o json"
+	case errors.As(err, &key), errors.As(err, &limit):
+		return ExitUsage, ""
+	case errors.Is(err, kv.ErrNotFound):
+		return ExitNotFound, "otelplat kv ls"
+	case errors.Is(err, kv.ErrUncertain):
+		return ExitUnavailable, "look whether it was written: otelplat kv get"
+	case errors.As(err, &bundle), errors.As(err, &notReady), errors.As(err, &differ):
 		return ExitCheck, ""
 	case errors.As(err, &conflict):
 		return ExitConflict, "look at what the other wrote, and try again"
@@ -155,6 +179,12 @@ func isAny(err error, targets ...error) bool {
 // report prints an error and returns the exit code.
 func report(w io.Writer, err error, asJSON bool) int {
 	code, hint := explain(err)
+	if _, silent := errors.AsType[*commandError](err); silent {
+		return code // the command has said what there is to say
+	}
+	if _, silent := errors.AsType[*differError](err); silent {
+		return code // the differences are printed
+	}
 	if asJSON {
 		_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": code, "message": err.Error(), "hint": hint}})
 		return code

@@ -17,7 +17,7 @@ import (
 
 func policyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Check and push policy bundles"}
-	c.AddCommand(policyPush(), policyCheck())
+	c.AddCommand(policyPush(), policyCheck(), documentHistory(versioned.Policy, "shop"), documentRollback(versioned.Policy, "shop"))
 	return c
 }
 
