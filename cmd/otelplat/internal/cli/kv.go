@@ -178,7 +178,7 @@ func kvList() *cobra.Command {
 			}
 			return t.withStore(c, func(ctx context.Context, s *kv.Store) error {
 				var list []kv.Entry
-				more := false
+				var more bool
 				for q := (kv.Query{Prefix: prefix}); ; {
 					q.Limit = min(limit-len(list), 1000)
 					page, err := s.List(ctx, q)
