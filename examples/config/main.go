@@ -99,12 +99,10 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// A refusal changes nothing, so it sends no update. It is an event in telemetry, and
-	// Err is what a health check looks at.
+	// A refusal changes nothing and is told. It is an event in telemetry, and Err is what
+	// a health check looks at.
 	for live.Err() == nil {
-		select {
-		case <-time.After(10 * time.Millisecond):
-		case <-ctx.Done():
+		if _, open := <-updates; !open {
 			return ctx.Err()
 		}
 	}
@@ -114,8 +112,10 @@ func run(ctx context.Context, out io.Writer) error {
 	if _, err := documents.Rollback(ctx, "orders", good.Number, by("that was a mistake", bad.Number)); err != nil {
 		return err
 	}
-	if _, open := <-updates; !open {
-		return ctx.Err()
+	for live.Err() != nil {
+		if _, open := <-updates; !open {
+			return ctx.Err()
+		}
 	}
 	fmt.Fprintf(out, "restored: %+v\n", live.Get())
 	history, err := documents.History(ctx, "orders", 0)

@@ -12,7 +12,7 @@ import (
 const output = `
 at first: {Timeout:2s Retries:5 Banner:from the file}
 changed:  {Timeout:250ms Retries:5 Banner:sale}
-refused:  configsrc: timeout: must be more than 0 and at most 1m
+refused:  configsrc: document orders: timeout: must be more than 0 and at most 1m
 in force: {Timeout:250ms Retries:5 Banner:sale}
 restored: {Timeout:250ms Retries:5 Banner:sale}
 revision 3 by ada: that was a mistake
