@@ -31,9 +31,17 @@
 // currency and not silence. When the watch ends, for whatever reason, it lists
 // again; keys that vanished meanwhile are deleted by comparison. It tries again
 // for ever, after 0.8 s, growing to 30 s, with jitter; but as soon as the connection
-// is back it tries at once. Values live in a persistent hash trie: an update copies
-// a few nodes, a reader loads one pointer.
+// is back it tries at once. All mirrors of a client share one watch stream and its
+// requests for progress.
 //
-// A mirror owns its goroutine, which ends with Close; it never blocks on its
-// readers.
+// Values live in a persistent hash trie: an update copies a few nodes, a reader loads
+// one pointer. What changed between two views is found by comparing the tries, which
+// share all that did not: so [Mirror.Changes] needs no queue for its readers, and a
+// slow one loses nothing.
+//
+// With [WithSavedState] the last state is kept in a file, and a process can start while
+// etcd is away.
+//
+// A mirror owns its goroutine, and one more when it saves, which end with Close; it
+// never blocks on its readers.
 package mirror

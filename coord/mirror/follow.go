@@ -38,6 +38,7 @@ var (
 // run follows the prefix until the context ends.
 func (m *Mirror[T]) run(ctx context.Context) {
 	defer close(m.done)
+	defer m.asker.release()
 	defer m.changes.Close()
 	defer m.progress.Close()
 	f := follower[T]{Mirror: m, rejectedAt: make(map[string]int64)}
@@ -93,7 +94,6 @@ func (m *Mirror[T]) pause(ctx context.Context, d time.Duration, lost bool) bool 
 type follower[T any] struct {
 	*Mirror[T]
 	rejectedAt map[string]int64 // key to the revision that did not decode
-	restarts   int              // epochs that showed by a lower revision only
 	wg         sync.WaitGroup   // of the goroutine that looks after the connection
 }
 
@@ -105,12 +105,12 @@ func (f *follower[T]) list(ctx context.Context) error {
 		return err
 	}
 	old := f.state.Load()
-	epoch := f.epochOf(first, old)
+	epoch, restarts := epochOf(first, old.epoch, old.revision, old.restarts)
 	sameEpoch := epoch == old.epoch
 
 	// A new trie, so that keys which are gone are gone. Values whose revision did
 	// not change are taken over without decoding them again.
-	next := &state[T]{revision: first.revision, epoch: epoch}
+	next := &state[T]{revision: first.revision, epoch: epoch, restarts: restarts}
 	e := &edit{}
 	changed := !sameEpoch
 	rejected := make(map[string]int64)
@@ -121,9 +121,10 @@ func (f *follower[T]) list(ctx context.Context) error {
 			was := old.trie.get(key)
 			if sameEpoch && was != nil && was.mod == kv.ModRevision {
 				next.trie.set(e, key, was.value, was.mod)
+				f.keepRaw(next, e, key, kv.Value, was.mod)
 				continue
 			}
-			changed = f.decodeInto(&next.trie, e, key, kv, was, sameEpoch, rejected) || changed
+			changed = f.decodeInto(next, old, e, key, kv, sameEpoch, rejected) || changed
 		}
 		if !page.more {
 			break
@@ -143,23 +144,34 @@ func (f *follower[T]) list(ctx context.Context) error {
 	return nil
 }
 
-// decodeInto puts a key's value into the trie, or what was there before when it
+// decodeInto puts a key's value into the next state, or what was there before when it
 // does not decode. It reports whether the content changed.
-func (f *follower[T]) decodeInto(t *trie[T], e *edit, key string, kv *mvccpb.KeyValue, was *leaf[T], sameEpoch bool, rejected map[string]int64) bool {
+func (f *follower[T]) decodeInto(next, old *state[T], e *edit, key string, kv *mvccpb.KeyValue, sameEpoch bool, rejected map[string]int64) bool {
 	value, err := f.decode(key, kv.Value)
 	if err == nil {
 		delete(rejected, key)
-		t.set(e, key, value, kv.ModRevision)
+		next.trie.set(e, key, value, kv.ModRevision)
+		f.keepRaw(next, e, key, kv.Value, kv.ModRevision)
 		return true
 	}
 	if !sameEpoch || f.rejectedAt[key] != kv.ModRevision {
 		f.tel.rejected(key, err)
 	}
 	rejected[key] = kv.ModRevision
-	if was != nil {
-		t.set(e, key, was.value, was.mod)
+	if was := old.trie.get(key); was != nil {
+		next.trie.set(e, key, was.value, was.mod)
+		if raw := old.raw.get(key); raw != nil {
+			f.keepRaw(next, e, key, raw.value, raw.mod)
+		}
 	}
 	return false
+}
+
+// keepRaw keeps the bytes of a value, for the saved state.
+func (f *follower[T]) keepRaw(next *state[T], e *edit, key string, raw []byte, mod int64) {
+	if f.saved != "" {
+		next.raw.set(e, key, raw, mod)
+	}
 }
 
 // page is a part of a list.
@@ -204,19 +216,22 @@ func (f *follower[T]) nextPage(ctx context.Context, after page, revision int64) 
 	return page{kvs: resp.Kvs, more: resp.More}, nil
 }
 
-// epochOf returns the epoch that a list belongs to. A linearizable list that is
-// behind what we hold can only be another history, though it may not say so: an
-// etcd that lost its data and was started again has the same cluster id.
-func (f *follower[T]) epochOf(p page, old *state[T]) coord.Epoch {
-	epoch := coord.NewEpoch(p.cluster, p.meta)
-	if f.restarts > 0 {
-		epoch += coord.Epoch(fmt.Sprintf("~%d", f.restarts))
+// epochOf returns the epoch that a list belongs to, and how many of the same name were
+// before. A linearizable list that is behind what is held can only be another history,
+// though it may not say so: an etcd that lost its data and was started again has the
+// same cluster id.
+func epochOf(p page, held coord.Epoch, revision int64, restarts int) (coord.Epoch, int) {
+	named := func(restarts int) coord.Epoch {
+		epoch := coord.NewEpoch(p.cluster, p.meta)
+		if restarts > 0 {
+			epoch += coord.Epoch(fmt.Sprintf("~%d", restarts))
+		}
+		return epoch
 	}
-	if epoch == old.epoch && p.revision < old.revision {
-		f.restarts++
-		epoch = coord.NewEpoch(p.cluster, p.meta) + coord.Epoch(fmt.Sprintf("~%d", f.restarts))
+	if named(restarts) == held && p.revision < revision {
+		restarts++
 	}
-	return epoch
+	return named(restarts), restarts
 }
 
 // watch applies changes until the watch ends; it always returns an error, which
@@ -244,9 +259,11 @@ func (f *follower[T]) watch(ctx context.Context) error {
 
 	tick := time.NewTicker(f.interval)
 	defer tick.Stop()
-	var asked time.Time // of the oldest request for progress without an answer
+	var asked time.Time    // when this mirror wanted an answer, and has none yet
+	answered := time.Now() // when that was asked which was answered last
 	silence := max(3*f.interval, 10*time.Second)
 	for {
+		var gap time.Duration
 		select {
 		case resp, open := <-changes:
 			switch {
@@ -256,11 +273,12 @@ func (f *follower[T]) watch(ctx context.Context) error {
 				return fmt.Errorf("mirror: watch %s: %w", f.name, resp.Err())
 			case resp.IsProgressNotify():
 				f.advance(resp.Header.Revision)
-				if !asked.IsZero() {
-					// The answer says that nothing was missing when it was made,
-					// which was after we asked.
-					f.knownCurrentAt(asked)
-					asked = time.Time{}
+				asked = time.Time{}
+				// The answer says that nothing was missing when it was made, which
+				// was after somebody asked.
+				if at := f.asker.answered(answered); !at.IsZero() {
+					f.knownCurrentAt(at)
+					answered = at
 				}
 			case len(resp.Events) > 0:
 				f.apply(resp)
@@ -269,7 +287,9 @@ func (f *follower[T]) watch(ctx context.Context) error {
 		case <-lost:
 			return errLost
 		case <-tick.C:
+			gap = f.interval / 2
 		case <-f.ask:
+			gap = 0 // somebody waits
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -279,7 +299,7 @@ func (f *follower[T]) watch(ctx context.Context) error {
 		if asked.IsZero() {
 			asked = time.Now()
 		}
-		if err := etcd.RequestProgress(ctx); err != nil {
+		if err := f.asker.ask(ctx, gap); err != nil {
 			return fmt.Errorf("mirror: watch %s: %w", f.name, err)
 		}
 	}
@@ -291,7 +311,9 @@ func (f *follower[T]) advance(revision int64) {
 	if revision <= old.revision {
 		return
 	}
-	f.publish(&state[T]{trie: old.trie, revision: revision, epoch: old.epoch}, false)
+	next := *old
+	next.revision = revision
+	f.publish(&next, false)
 }
 
 // apply publishes the changes of one answer, which holds whole revisions: etcd
@@ -301,7 +323,8 @@ func (f *follower[T]) apply(resp clientv3.WatchResponse) {
 	// The header's revision may be ahead of what this answer holds, when the watch
 	// is catching up: only the last change's is certain.
 	last := resp.Events[len(resp.Events)-1].Kv.ModRevision
-	next := &state[T]{trie: old.trie, revision: max(last, old.revision), epoch: old.epoch}
+	next := *old
+	next.revision = max(last, old.revision)
 	e := &edit{}
 	changed := false
 	for _, ev := range resp.Events {
@@ -313,10 +336,11 @@ func (f *follower[T]) apply(resp clientv3.WatchResponse) {
 		if ev.Type == clientv3.EventTypeDelete {
 			delete(f.rejectedAt, key)
 			changed = next.trie.remove(e, key) || changed
+			next.raw.remove(e, key)
 			continue
 		}
-		changed = f.decodeInto(&next.trie, e, key, ev.Kv, was, true, f.rejectedAt) || changed
+		changed = f.decodeInto(&next, &next, e, key, ev.Kv, true, f.rejectedAt) || changed
 	}
 	f.rejected.Store(int64(len(f.rejectedAt)))
-	f.publish(next, changed)
+	f.publish(&next, changed)
 }

@@ -24,7 +24,7 @@ type Decode[T any] func(key string, value []byte) (T, error)
 // ErrClosed is returned by waits on a mirror that was closed.
 var ErrClosed = errors.New("mirror: closed")
 
-// maxAge is what [Mirror.Age] says before the first load.
+// maxAge is what [Mirror.Age] says before the first list.
 const maxAge = time.Duration(math.MaxInt64)
 
 // Mirror is a current copy of a key prefix. Its methods are safe for concurrent
@@ -35,6 +35,8 @@ type Mirror[T any] struct {
 	name     string // the prefix as the caller named it, for telemetry
 	decode   Decode[T]
 	interval time.Duration // between requests for progress
+	saved    string        // path of the saved state, "" when it is not saved
+	asker    *asker
 	tel      telemetry
 
 	state    atomic.Pointer[state[T]]
@@ -47,6 +49,7 @@ type Mirror[T any] struct {
 	ask       chan struct{} // capacity 1: someone wants to hear of progress now
 	cancel    context.CancelFunc
 	done      chan struct{}
+	saving    sync.WaitGroup
 
 	changes  wake.Set // the content changed
 	progress wake.Set // the revision advanced, with a change or without
@@ -85,8 +88,15 @@ func Open[T any](ctx context.Context, c *coord.Client, prefix string, decode Dec
 	}
 	m.current.Store(-1)
 	m.state.Store(&state[T]{})
+	m.asker = acquireAsker(c.Etcd())
 	run, cancel := context.WithCancel(context.Background()) // ends with Close
 	m.cancel = cancel
+	if o.saved && c.StateDir() != "" {
+		m.saved = savedPath(c, prefix)
+		m.load()
+		updates := m.changes.Add(run, nil)
+		m.saving.Go(func() { m.save(run, updates) })
+	}
 	go m.run(run)
 	return m, nil
 }
@@ -110,7 +120,8 @@ func (m *Mirror[T]) Len() int { return m.state.Load().trie.len }
 func (m *Mirror[T]) Rejected() int { return int(m.rejected.Load()) }
 
 // Age returns how long ago the mirror last knew itself to be current, on this
-// machine's monotonic clock; about 292 years before the first load. It stays
+// machine's monotonic clock; about 292 years before etcd answered for the first
+// time. It stays
 // below the progress interval and a round trip while etcd answers.
 func (m *Mirror[T]) Age() time.Duration {
 	at := m.current.Load()
@@ -180,11 +191,12 @@ func (m *Mirror[T]) Updates(ctx context.Context) <-chan struct{} {
 	return m.changes.Add(ctx, func() bool { return m.Revision() > 0 })
 }
 
-// Close stops the mirror and waits. What was loaded can still be read. It is
-// idempotent and returns nil.
+// Close stops the mirror, saves its state if it is one that does, and waits. What was
+// loaded can still be read. It is idempotent and returns nil.
 func (m *Mirror[T]) Close() error {
 	m.cancel()
 	<-m.done
+	m.saving.Wait()
 	return nil
 }
 
@@ -206,7 +218,17 @@ func (m *Mirror[T]) knownCurrentAt(t time.Time) {
 // Option configures [Open].
 type Option func(*options)
 
-type options struct{ interval time.Duration }
+type options struct {
+	interval time.Duration
+	saved    bool
+}
+
+// WithSavedState keeps the last state in a file below the client's state directory
+// ([coord.WithStateDir]; nothing is saved when there is none), so that a process can
+// start while etcd is away. The mirror is ready at once with what the file says, at an Age
+// of "never", until etcd answers. The file is replaced as a whole, at most every 5 s and
+// at Close, has mode 0600 and a checksum; one that is damaged is reported and ignored.
+func WithSavedState() Option { return func(o *options) { o.saved = true } }
 
 // WithProgressInterval sets how often the mirror asks etcd whether it is current
 // (5 s). Age is at most this and a round trip while etcd answers.

@@ -57,6 +57,11 @@ func (t *telemetry) rejected(key string, err error) {
 		attribute.String(semconv.MirrorKey, key), attribute.String("error.message", err.Error()))
 }
 
+// unsaved tells that a saved state could not be read or written.
+func (t *telemetry) unsaved(err error) {
+	t.event(context.Background(), semconv.EventMirrorUnsaved, log.SeverityWarn, attribute.String("error.message", err.Error()))
+}
+
 func (t *telemetry) newEpoch(from, to string) {
 	t.event(context.Background(), semconv.EventMirrorEpoch, log.SeverityWarn,
 		attribute.String(semconv.MirrorEpochFrom, from), attribute.String(semconv.MirrorEpochTo, to))

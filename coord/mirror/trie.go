@@ -207,16 +207,8 @@ func (n *node[T]) each(yield func(*leaf[T]) bool) bool {
 		return true
 	}
 	for _, c := range n.children {
-		if c.node != nil {
-			if !c.node.each(yield) {
-				return false
-			}
-			continue
-		}
-		for l := c.leaf; l != nil; l = l.next {
-			if !yield(l) {
-				return false
-			}
+		if !c.each(yield) {
+			return false
 		}
 	}
 	return true
