@@ -37,6 +37,8 @@ func Lock(t *testing.T, open func(t *testing.T) LockSubject) {
 		"an unlocked lock is not valid, and unlocks once":    lockUnlock,
 		"locks of different names are apart":                 lockNames,
 		"Close loses what is held and ends waits":            lockClose,
+		"readers share, a writer does not":                   lockReaders,
+		"a reader who comes after a waiting writer waits":    lockReadersWait,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := open(t)
@@ -241,5 +243,115 @@ func lockClose(t *testing.T, l LockSubject) {
 	}
 	if _, err := l.TryLock(t.Context(), "a"); !errors.Is(err, lock.ErrClosed) {
 		t.Errorf("TryLock after Close: %v", err)
+	}
+}
+
+func lockReaders(t *testing.T, l LockSubject) {
+	first, err := l.RLock(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := l.TryRLock(t.Context(), "a")
+	if err != nil {
+		t.Fatalf("a second reader: %v", err)
+	}
+	if _, err := l.TryLock(t.Context(), "a"); !errors.Is(err, lock.ErrLocked) {
+		t.Errorf("a writer beside readers: %v", err)
+	}
+	if err := errors.Join(first.Unlock(t.Context()), second.Unlock(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	writer := mustLock(t, l, "a")
+	if _, err := l.TryRLock(t.Context(), "a"); !errors.Is(err, lock.ErrLocked) {
+		t.Errorf("a reader beside a writer: %v", err)
+	}
+	if err := writer.Unlock(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func lockReadersWait(t *testing.T, l LockSubject) {
+	reader, err := l.RLock(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := make(chan string, 2)
+	var wg sync.WaitGroup
+	for i, kind := range []string{"writer", "reader"} {
+		wg.Go(func() {
+			ask := l.Lock
+			if kind == "reader" {
+				ask = l.RLock
+			}
+			h, err := ask(t.Context(), "a")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			order <- kind
+			if err := h.Unlock(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		l.queued(t, "a", i+2)
+	}
+	if err := reader.Unlock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	if first := <-order; first != "writer" {
+		t.Errorf("the %s came first", first)
+	}
+}
+
+// Semaphore tests a kind of semaphore. Open returns one of three permits without holders,
+// which the suite closes.
+func Semaphore(t *testing.T, open func(t *testing.T) lock.Semaphore) {
+	s := open(t)
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}()
+	var inside, most, total atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 5 {
+				h, err := s.Acquire(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				n := inside.Add(1)
+				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+				}
+				total.Add(1)
+				inside.Add(-1)
+				if err := h.Unlock(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if most.Load() > 3 || total.Load() != 40 {
+		t.Errorf("%d holders at once and %d in all, want at most 3 and 40", most.Load(), total.Load())
+	}
+	var held []lock.Held
+	Eventually(t, patience, func() bool {
+		h, err := s.TryAcquire(t.Context())
+		if err == nil {
+			held = append(held, h)
+		}
+		return len(held) == 3
+	}, "three permits are free")
+	if _, err := s.TryAcquire(t.Context()); !errors.Is(err, lock.ErrLocked) {
+		t.Errorf("a fourth: %v", err)
+	}
+	for _, h := range held {
+		if err := h.Unlock(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -33,6 +33,12 @@
 // group that etcd serves at once, where clientv3/concurrency waits 100 ms for the
 // one that catches up. All of a process's locks share a lease.
 //
+// Readers ([Locker.RLock]) have keys in a range of their own, so that one read finds the
+// writers before them. The places of a [Semaphore] count those before them.
+//
+// Whoever holds longer than a moment watches its own key: a key that somebody deleted and
+// a lease that was revoked are noticed at once, without a write.
+//
 // The deadline of all holds is the time at which the last renewal that was
 // answered had been sent, plus the TTL, less a margin of 1 s and 5 % for a clock
 // that runs fast. It counts on the monotonic clock of this machine.

@@ -18,7 +18,7 @@ import (
 // releaseTimeout bounds one try to delete a key, and the revocation by Close.
 const releaseTimeout = time.Second
 
-// Option configures [Open].
+// Option configures [Open] and [OpenSemaphore].
 type Option func(*etcdLocker)
 
 // WithTTL sets how long etcd keeps the locks of a process that vanished
@@ -37,16 +37,24 @@ func WithRoot(root string) Option {
 	return func(l *etcdLocker) { l.root = root }
 }
 
+// WithLockDelay keeps a lock free for at least this long after a holder was lost, which is
+// not given to one that unlocks or closes: time for its last writes to arrive (0; Consul's
+// is 15 s). All who use a lock have to set it. It costs a second write each time the lock
+// is taken.
+func WithLockDelay(d time.Duration) Option { return func(l *etcdLocker) { l.delay = d } }
+
 // WithOwner sets the value of the locks' keys, JSON that tells readers who holds and
 // who waits; the host's name and the process's id otherwise.
 func WithOwner(json []byte) Option { return func(l *etcdLocker) { l.owner = json } }
 
 // Open returns the locks under lock/ of the client's namespace. It does nothing
 // before the first lock. Close it before the client.
-func Open(c *coord.Client, opts ...Option) Locker {
+func Open(c *coord.Client, opts ...Option) Locker { return open(c, "lock", opts) }
+
+func open(c *coord.Client, root string, opts []Option) *etcdLocker {
 	run, cancel := context.WithCancel(context.Background()) // ends with Close
 	host, _ := os.Hostname()                                // for people only
-	l := &etcdLocker{client: c, root: "lock", ttl: DefaultTTL, run: run, cancel: cancel}
+	l := &etcdLocker{client: c, root: root, ttl: DefaultTTL, run: run, cancel: cancel}
 	l.owner, _ = json.Marshal(struct {
 		V    int    `json:"v"`
 		Host string `json:"host"`
@@ -62,6 +70,7 @@ type etcdLocker struct {
 	client *coord.Client
 	root   string
 	ttl    time.Duration
+	delay  time.Duration
 	owner  []byte // value of every key: says to people who holds
 	run    context.Context
 	cancel context.CancelFunc
@@ -76,16 +85,24 @@ type etcdLocker struct {
 }
 
 func (l *etcdLocker) Lock(ctx context.Context, name string) (Held, error) {
-	return l.acquire(ctx, name, true)
+	return l.acquire(ctx, name, exclusive, true)
 }
 
 func (l *etcdLocker) TryLock(ctx context.Context, name string) (Held, error) {
-	return l.acquire(ctx, name, false)
+	return l.acquire(ctx, name, exclusive, false)
+}
+
+func (l *etcdLocker) RLock(ctx context.Context, name string) (Held, error) {
+	return l.acquire(ctx, name, shared, true)
+}
+
+func (l *etcdLocker) TryRLock(ctx context.Context, name string) (Held, error) {
+	return l.acquire(ctx, name, shared, false)
 }
 
 // acquire queues and waits; a waiter whose place was lost with its lease queues
 // again.
-func (l *etcdLocker) acquire(ctx context.Context, name string, wait bool) (Held, error) {
+func (l *etcdLocker) acquire(ctx context.Context, name string, r rule, wait bool) (Held, error) {
 	if err := coord.CheckName("lock", name); err != nil {
 		return nil, err
 	}
@@ -96,7 +113,7 @@ func (l *etcdLocker) acquire(ctx context.Context, name string, wait bool) (Held,
 	defer stop(nil)
 	defer context.AfterFunc(l.run, func() { stop(ErrClosed) })()
 	for {
-		held, err := l.try(ctx, name, wait)
+		held, err := l.try(ctx, name, r, wait)
 		if err == nil {
 			return held, nil
 		}
@@ -141,7 +158,7 @@ func (l *etcdLocker) session(ctx context.Context) (*session, error) {
 	if s != nil && s.valid() {
 		return s, nil
 	}
-	s, err := openSession(ctx, l.client, l.ttl)
+	s, err := openSession(ctx, l.client, l.ttl, l.delay)
 	if err != nil {
 		return nil, err
 	}
@@ -156,29 +173,42 @@ func (l *etcdLocker) session(ctx context.Context) (*session, error) {
 }
 
 // try takes a place in the queue, and waits for its turn.
-func (l *etcdLocker) try(ctx context.Context, name string, wait bool) (Held, error) {
-	s, err := l.session(ctx)
+func (l *etcdLocker) try(ctx context.Context, name string, r rule, wait bool) (Held, error) {
+	q, first, err := l.enqueue(ctx, name, r)
 	if err != nil {
 		return nil, err
 	}
-	q := &place{locker: l, session: s, name: name, prefix: l.client.Key(l.root, name) + "/"}
-	q.key = l.takeKey(q)
-	first, err := q.join(ctx)
-	switch {
-	case err != nil:
-		l.abandon(q)
-		return nil, fmt.Errorf("lock: %q: %w", name, err)
-	case !first && !wait:
+	if !first && !wait {
 		l.abandon(q)
 		return nil, fmt.Errorf("%w: %q", ErrLocked, name)
-	case !first:
+	}
+	if !first {
 		err = q.wait(ctx)
+	}
+	if err == nil && l.delay > 0 && r.permits == 1 {
+		err = q.outlast(ctx, wait)
 	}
 	if err != nil {
 		l.abandon(q)
 		return nil, fmt.Errorf("lock: %q: %w", name, err)
 	}
 	return newHold(q, name), nil
+}
+
+// enqueue takes a place in the queue, and reports whether it is its turn at once.
+func (l *etcdLocker) enqueue(ctx context.Context, name string, r rule) (*place, bool, error) {
+	s, err := l.session(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	q := &place{locker: l, session: s, name: name, prefix: l.client.Key(l.root, name) + "/", rule: r}
+	q.key = l.takeKey(q)
+	first, err := q.join(ctx)
+	if err != nil {
+		l.abandon(q)
+		return nil, false, fmt.Errorf("lock: %q: %w", name, err)
+	}
+	return q, first, nil
 }
 
 // abandon deletes a key that nobody holds any more, and goes on trying until it is
@@ -196,7 +226,7 @@ func (l *etcdLocker) abandon(q *place) {
 	l.wg.Go(func() {
 		for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 			ctx, cancel := context.WithTimeout(l.run, releaseTimeout)
-			_, err := l.client.Etcd().Delete(ctx, q.key)
+			_, err := q.release(ctx)
 			cancel()
 			if err == nil {
 				return
@@ -228,6 +258,9 @@ func (l *etcdLocker) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
+	if s.delay != clientv3.NoLease {
+		_, _ = l.client.Etcd().Revoke(ctx, s.delay) // else it expires, later than the locks do
+	}
 	if _, err := l.client.Etcd().Revoke(ctx, s.lease); err != nil && s.valid() {
 		return fmt.Errorf("lock: not released, etcd will in %v: %w", l.ttl, err)
 	}
@@ -235,33 +268,3 @@ func (l *etcdLocker) Close() error {
 }
 
 var _ Locker = (*etcdLocker)(nil)
-
-// place is a key in a lock's queue.
-type place struct {
-	locker   *etcdLocker
-	session  *session
-	name     string
-	prefix   string
-	key      string
-	revision int64
-}
-
-// join puts the key, and reports whether it is the first.
-func (q *place) join(ctx context.Context) (first bool, err error) {
-	etcd := q.locker.client.Etcd()
-	resp, err := etcd.Txn(ctx).
-		If(clientv3.Compare(clientv3.CreateRevision(q.key), "=", 0)).
-		Then(
-			clientv3.OpPut(q.key, string(q.locker.owner), clientv3.WithLease(q.session.lease)),
-			clientv3.OpGet(q.prefix, append(clientv3.WithFirstCreate(), clientv3.WithKeysOnly())...),
-		).Commit()
-	if err != nil {
-		return false, leaseLost(err)
-	}
-	if !resp.Succeeded {
-		return false, fmt.Errorf("key %s is taken", q.key)
-	}
-	q.revision = resp.Header.Revision
-	kvs := resp.Responses[1].GetResponseRange().Kvs
-	return len(kvs) > 0 && string(kvs[0].Key) == q.key, nil
-}

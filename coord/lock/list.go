@@ -20,7 +20,8 @@ type Place struct {
 	Lock     string
 	Key      string          // absolute, in etcd
 	Revision int64           // the token's, once it holds
-	Holder   bool            // the first of its lock; the others wait, in order
+	Holder   bool            // the others wait, in order
+	Shared   bool            // holds, or waits, for reading
 	Owner    json.RawMessage // who it is, as it says: for people
 }
 
@@ -46,14 +47,21 @@ func List(ctx context.Context, c *coord.Client, name string) ([]Place, error) {
 	queues := make(map[string][]Place)
 	for _, kv := range resp.Kvs {
 		of, _, _ := strings.Cut(strings.TrimPrefix(string(kv.Key), prefix), "/")
-		if len(queues[of]) == 0 {
+		if coord.CheckName("lock", of) != nil {
+			continue // a delay
+		}
+		queue := queues[of]
+		if len(queue) == 0 {
 			order = append(order, of)
 		}
-		p := Place{Lock: of, Key: string(kv.Key), Revision: kv.CreateRevision, Holder: len(queues[of]) == 0}
+		p := Place{Lock: of, Key: string(kv.Key), Revision: kv.CreateRevision, Shared: ruleOf(string(kv.Key)).shared}
+		// The first holds, and readers with no writer before them.
+		last := len(queue) - 1
+		p.Holder = last < 0 || p.Shared && queue[last].Shared && queue[last].Holder
 		if json.Valid(kv.Value) {
 			p.Owner = kv.Value
 		}
-		queues[of] = append(queues[of], p)
+		queues[of] = append(queue, p)
 	}
 	var list []Place
 	for _, of := range order {

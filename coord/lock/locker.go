@@ -39,6 +39,14 @@ type Locker interface {
 	// TryLock is Lock without waiting for other holders: [ErrLocked].
 	TryLock(ctx context.Context, name string) (Held, error)
 
+	// RLock waits until the lock is held for reading: by any number of readers, and by
+	// nobody that Lock gave it to. Who asks for it after a waiting Lock comes after
+	// that. Errors are those of Lock.
+	RLock(ctx context.Context, name string) (Held, error)
+
+	// TryRLock is RLock without waiting: [ErrLocked].
+	TryRLock(ctx context.Context, name string) (Held, error)
+
 	// Close releases all locks and ends all waits. It is idempotent.
 	Close() error
 }

@@ -16,13 +16,15 @@ const memoryEpoch coord.Epoch = "memory"
 
 // Memory returns locks between the goroutines of this process: for tests, and for
 // a service that runs alone. They are lost by Close only.
-func Memory() Locker {
+func Memory() Locker { return newMemory() }
+
+func newMemory() *memoryLocker {
 	return &memoryLocker{queues: make(map[string][]*memoryHold), closed: make(chan struct{})}
 }
 
 type memoryLocker struct {
 	mu       sync.Mutex
-	queues   map[string][]*memoryHold // the first of a queue holds the lock
+	queues   map[string][]*memoryHold // in the order in which they came
 	waiting  int
 	revision int64
 	closed   chan struct{}
@@ -32,27 +34,63 @@ type memoryLocker struct {
 type memoryHold struct {
 	locker  *memoryLocker
 	token   Token
+	rule    rule
 	granted chan struct{}
 	lost    chan struct{}
 	done    atomic.Bool // unlocked, given up or lost
 }
 
+// turn reports whether it is the turn of the place at index i of a queue.
+func turn(queue []*memoryHold, i int) bool {
+	if !queue[i].rule.shared {
+		return i < queue[i].rule.permits
+	}
+	for _, before := range queue[:i] {
+		if !before.rule.shared {
+			return false
+		}
+	}
+	return true
+}
+
+// grant gives the lock to those in a queue whose turn it is.
+func grant(queue []*memoryHold) {
+	for i, h := range queue {
+		if !turn(queue, i) {
+			continue
+		}
+		select {
+		case <-h.granted:
+		default:
+			close(h.granted)
+		}
+	}
+}
+
 func (l *memoryLocker) Lock(ctx context.Context, name string) (Held, error) {
-	return l.acquire(ctx, name, true)
+	return l.acquire(ctx, name, exclusive, true)
 }
 
 func (l *memoryLocker) TryLock(ctx context.Context, name string) (Held, error) {
-	return l.acquire(ctx, name, false)
+	return l.acquire(ctx, name, exclusive, false)
 }
 
-func (l *memoryLocker) acquire(ctx context.Context, name string, wait bool) (Held, error) {
+func (l *memoryLocker) RLock(ctx context.Context, name string) (Held, error) {
+	return l.acquire(ctx, name, shared, true)
+}
+
+func (l *memoryLocker) TryRLock(ctx context.Context, name string) (Held, error) {
+	return l.acquire(ctx, name, shared, false)
+}
+
+func (l *memoryLocker) acquire(ctx context.Context, name string, r rule, wait bool) (Held, error) {
 	if err := coord.CheckName("lock", name); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("lock: %q: %w", name, err)
 	}
-	h, err := l.join(name, wait)
+	h, err := l.join(name, r, wait)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +111,7 @@ func (l *memoryLocker) acquire(ctx context.Context, name string, wait bool) (Hel
 	}
 }
 
-func (l *memoryLocker) join(name string, wait bool) (*memoryHold, error) {
+func (l *memoryLocker) join(name string, r rule, wait bool) (*memoryHold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	select {
@@ -81,27 +119,25 @@ func (l *memoryLocker) join(name string, wait bool) (*memoryHold, error) {
 		return nil, ErrClosed
 	default:
 	}
-	switch queue := l.queues[name]; {
-	case len(queue) > 0 && !wait:
-		return nil, fmt.Errorf("%w: %q", ErrLocked, name)
-	case l.waiting >= MaxHolds:
+	if l.waiting >= MaxHolds {
 		return nil, fmt.Errorf("lock: %d locks held or waited for, which is the limit", l.waiting)
+	}
+	h := &memoryHold{
+		locker: l, token: Token{memoryEpoch, l.revision + 1, name}, rule: r,
+		granted: make(chan struct{}), lost: make(chan struct{}),
+	}
+	queue := append(l.queues[name], h)
+	if !wait && !turn(queue, len(queue)-1) {
+		return nil, fmt.Errorf("%w: %q", ErrLocked, name)
 	}
 	l.waiting++
 	l.revision++
-	h := &memoryHold{
-		locker: l, token: Token{memoryEpoch, l.revision, name},
-		granted: make(chan struct{}), lost: make(chan struct{}),
-	}
-	l.queues[name] = append(l.queues[name], h)
-	if len(l.queues[name]) == 1 {
-		close(h.granted)
-	}
+	l.queues[name] = queue
+	grant(queue)
 	return h, nil
 }
 
-// leave takes a place out of its queue, and gives the lock to the next when it was
-// the first.
+// leave takes a place out of its queue, and gives the lock to those whose turn it is then.
 func (l *memoryLocker) leave(h *memoryHold) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,9 +153,7 @@ func (l *memoryLocker) leave(h *memoryHold) {
 			return
 		}
 		l.queues[h.token.Key] = queue
-		if i == 0 {
-			close(queue[0].granted)
-		}
+		grant(queue)
 		return
 	}
 }
@@ -134,8 +168,10 @@ func (l *memoryLocker) Close() error {
 	}
 	close(l.closed)
 	for _, queue := range l.queues {
-		if h := queue[0]; h.done.CompareAndSwap(false, true) {
-			close(h.lost)
+		for i, h := range queue {
+			if turn(queue, i) && h.done.CompareAndSwap(false, true) {
+				close(h.lost)
+			}
 		}
 	}
 	return nil

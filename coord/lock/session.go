@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -33,15 +34,18 @@ func margin(ttl time.Duration) time.Duration { return time.Second + ttl/20 }
 type session struct {
 	etcd     *clientv3.Client
 	lease    clientv3.LeaseID
-	ttl      time.Duration // as granted
+	delay    clientv3.LeaseID // of the delay keys; none without a delay
+	ttl      time.Duration    // as granted
 	started  time.Time
-	deadline atomic.Int64 // since started: until when the lease is proved to live
-	lost     chan struct{}
-	epoch    coord.Epoch // of all tokens: a lease does not outlive an epoch
+	deadline atomic.Int64    // since started: until when the lease is proved to live
+	alive    context.Context // ends when the lease is lost or given up: the lease's lifetime
+	end      context.CancelFunc
+	lost     <-chan struct{} // alive's end
+	epoch    coord.Epoch     // of all tokens: a lease does not outlive an epoch
 }
 
 // openSession takes a lease. The caller runs keep.
-func openSession(ctx context.Context, client *coord.Client, ttl time.Duration) (*session, error) {
+func openSession(ctx context.Context, client *coord.Client, ttl, delay time.Duration) (*session, error) {
 	etcd := client.Etcd()
 	meta, err := etcd.Get(ctx, client.Key("meta", "epoch"))
 	if err != nil {
@@ -51,15 +55,25 @@ func openSession(ctx context.Context, client *coord.Client, ttl time.Duration) (
 	if len(meta.Kvs) > 0 {
 		value = string(meta.Kvs[0].Value)
 	}
+	var delayed clientv3.LeaseID
+	if delay > 0 {
+		grant, err := etcd.Grant(ctx, int64(math.Ceil((ttl + delay).Seconds())))
+		if err != nil {
+			return nil, fmt.Errorf("lock: lease: %w", err)
+		}
+		delayed = grant.ID
+	}
 	asked := time.Now()
 	resp, err := etcd.Grant(ctx, int64(ttl/time.Second))
 	if err != nil {
 		return nil, fmt.Errorf("lock: lease: %w", err)
 	}
 	s := &session{
-		etcd: etcd, lease: resp.ID, ttl: time.Duration(resp.TTL) * time.Second,
-		started: asked, lost: make(chan struct{}), epoch: coord.NewEpoch(meta.Header.ClusterId, value),
+		etcd: etcd, lease: resp.ID, delay: delayed, ttl: time.Duration(resp.TTL) * time.Second,
+		started: asked, epoch: coord.NewEpoch(meta.Header.ClusterId, value),
 	}
+	s.alive, s.end = context.WithCancel(context.Background())
+	s.lost = s.alive.Done()
 	s.renewed(asked)
 	return s, nil
 }
@@ -76,7 +90,7 @@ func (s *session) valid() bool {
 
 // keep renews the lease until it is lost, or the context ends.
 func (s *session) keep(ctx context.Context) {
-	defer close(s.lost)
+	defer s.end()
 	expiry := time.NewTimer(s.left())
 	defer expiry.Stop()
 	next := time.NewTimer(s.ttl / 3)
@@ -103,12 +117,24 @@ func (s *session) keep(ctx context.Context) {
 			s.renewed(sent)
 			expiry.Reset(s.left())
 			next.Reset(s.ttl / 3)
+			s.renewDelay(ctx)
 		case err == nil, errors.Is(err, rpctypes.ErrLeaseNotFound):
 			return // too late: the deadline passed meanwhile, and lost is lost
 		default:
 			next.Reset(renewRetry)
 		}
 	}
+}
+
+// renewDelay renews the lease of the delay keys. One that was missed is made up for by the
+// next; a lease that is gone shortens a delay, and no lock depends on it.
+func (s *session) renewDelay(ctx context.Context) {
+	if s.delay == clientv3.NoLease {
+		return
+	}
+	try, cancel := context.WithTimeout(ctx, min(renewTimeout, s.left()))
+	defer cancel()
+	_, _ = s.etcd.KeepAliveOnce(try, s.delay)
 }
 
 // left returns the time to the deadline, never negative.

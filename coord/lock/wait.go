@@ -15,26 +15,42 @@ import (
 // waitRetry is the pause after etcd did not answer.
 const waitRetry = 100 * time.Millisecond
 
-// wait returns when the place is the first of the queue. It returns [ErrLost] when
-// the place is gone.
+// wait returns when it is the turn of the place. It returns [ErrLost] when the place is
+// gone.
 func (q *place) wait(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	if q.rule.permits > 1 {
+		return q.retry(ctx, func() error { return q.waitForPermit(ctx) })
+	}
 	for {
-		before, err := q.predecessor(ctx)
-		if err == nil && before == nil {
-			return nil
+		turn := false
+		err := q.retry(ctx, func() error {
+			before, err := q.predecessor(ctx)
+			if err != nil || before == nil {
+				turn = err == nil
+				return err
+			}
+			return q.gone(ctx, before)
+		})
+		if err != nil || turn {
+			return err
 		}
-		if err == nil {
-			err = q.gone(ctx, before)
-		}
+	}
+}
+
+// retry calls f again while etcd does not answer it. It returns the context's error, and
+// [ErrLost].
+func (q *place) retry(ctx context.Context, f func() error) error {
+	for {
+		err := f()
 		switch {
 		case err == nil:
-			continue
+			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, ErrLost):
 			return err
+		case q.session.alive.Err() != nil:
+			return ErrLost
 		}
 		select {
 		case <-ctx.Done():
@@ -46,27 +62,32 @@ func (q *place) wait(ctx context.Context) error {
 	}
 }
 
-// predecessor returns the key before this one, nil when this is the first. The same
-// transaction makes sure that this one is still there.
+// predecessor returns the last key before this one that it waits for, nil when there is
+// none. The same transaction makes sure that this one is still there.
 func (q *place) predecessor(ctx context.Context) (*mvccpb.KeyValue, error) {
 	if !q.session.valid() {
 		return nil, ErrLost
 	}
+	from, end := q.rule.blocking(q.prefix)
+	before, err := q.read(ctx, clientv3.OpGet(from, append(clientv3.WithLastCreate(), clientv3.WithRange(end),
+		clientv3.WithMaxCreateRev(q.revision-1), clientv3.WithKeysOnly())...))
+	if err != nil || len(before) == 0 {
+		return nil, err
+	}
+	return before[0], nil
+}
+
+// read reads keys, if this place is still there, else it returns [ErrLost].
+func (q *place) read(ctx context.Context, op clientv3.Op) ([]*mvccpb.KeyValue, error) {
 	resp, err := q.locker.client.Etcd().Txn(ctx).
-		If(clientv3.Compare(clientv3.CreateRevision(q.key), "=", q.revision)).
-		Then(clientv3.OpGet(q.prefix, append(clientv3.WithLastCreate(),
-			clientv3.WithMaxCreateRev(q.revision-1), clientv3.WithKeysOnly())...)).
-		Commit()
+		If(clientv3.Compare(clientv3.CreateRevision(q.key), "=", q.revision)).Then(op).Commit()
 	switch {
 	case err != nil:
 		return nil, err
 	case !resp.Succeeded:
 		return nil, ErrLost
 	}
-	if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) > 0 {
-		return kvs[0], nil
-	}
-	return nil, nil
+	return resp.Responses[0].GetResponseRange().Kvs, nil
 }
 
 // gone waits until a key is deleted. The watch is there before the key is read,
@@ -76,6 +97,7 @@ func (q *place) gone(ctx context.Context, before *mvccpb.KeyValue) error {
 	key := string(before.Key)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer context.AfterFunc(q.session.alive, cancel)() // Watch waits for etcd, if it has to
 	etcd := q.locker.client.Etcd()
 	events := etcd.Watch(clientv3.WithRequireLeader(ctx), key, clientv3.WithCreatedNotify(), clientv3.WithFilterPut())
 	for {
