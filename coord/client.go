@@ -45,12 +45,13 @@ type Client struct {
 	etcd      *clientv3.Client
 	root      string
 	namespace string
+	stateDir  string
 	log       *slog.Logger
 }
 
 // Open returns a client. It reads OTELPLAT_ETCD_ENDPOINTS, _USER, _PASSWORD,
-// _CA_FILE, _CERT_FILE, _KEY_FILE, OTELPLAT_ROOT and OTELPLAT_NAMESPACE; options
-// go before the environment. It does not wait for etcd. Errors are about the
+// _CA_FILE, _CERT_FILE, _KEY_FILE, OTELPLAT_ROOT, OTELPLAT_NAMESPACE and
+// OTELPLAT_STATE_DIR; options go before the environment. It does not wait for etcd. Errors are about the
 // configuration: a bad name ([*NameError]) or a certificate file that cannot be
 // read.
 func Open(opts ...Option) (*Client, error) {
@@ -87,7 +88,7 @@ func Open(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("coord: etcd client for %s: %w", strings.Join(cfg.endpoints, ","), err)
 	}
-	return &Client{etcd: etcd, root: cfg.root, namespace: cfg.namespace, log: cfg.logger()}, nil
+	return &Client{etcd: etcd, root: cfg.root, namespace: cfg.namespace, stateDir: cfg.stateDir, log: cfg.logger()}, nil
 }
 
 // Etcd returns the etcd client, for what the packages below do not offer. Keys
@@ -103,6 +104,9 @@ func (c *Client) Prefix() string { return "/" + c.root + "/" + c.namespace + "/"
 // Key joins parts with slashes under Prefix. It does not check them: names that
 // come from outside go through [CheckName] first.
 func (c *Client) Key(parts ...string) string { return c.Prefix() + strings.Join(parts, "/") }
+
+// StateDir returns where the last known state of this process is kept, "" when it is not.
+func (c *Client) StateDir() string { return c.stateDir }
 
 // Logger returns the logger that the packages below write to; never nil.
 func (c *Client) Logger() *slog.Logger { return c.log }
@@ -139,6 +143,7 @@ func (c *Client) Close() error {
 type config struct {
 	endpoints                 []string
 	root, namespace           string
+	stateDir                  string
 	user, password            string
 	caFile, certFile, keyFile string
 	tlsConfig                 *tls.Config

@@ -31,6 +31,12 @@ func WithRoot(root string) Option { return func(c *config) { c.root = root } }
 // [DefaultNamespace]). Namespaces share nothing.
 func WithNamespace(namespace string) Option { return func(c *config) { c.namespace = namespace } }
 
+// WithStateDir sets a directory for the last known state (OTELPLAT_STATE_DIR; none): what
+// is discovered and configured is kept there, readable by the owner only, so that the next
+// start of this process works while etcd is away. Each process of a machine has one of its
+// own.
+func WithStateDir(dir string) Option { return func(c *config) { c.stateDir = dir } }
+
 // WithTLS sets the TLS configuration, which is cloned. Versions below 1.2 are
 // the caller's to exclude.
 func WithTLS(t *tls.Config) Option { return func(c *config) { c.tlsConfig = t } }
@@ -58,6 +64,7 @@ func fromEnvironment() config {
 		endpoints: splitList(cmp.Or(os.Getenv("OTELPLAT_ETCD_ENDPOINTS"), DefaultEndpoint)),
 		root:      cmp.Or(os.Getenv("OTELPLAT_ROOT"), DefaultRoot),
 		namespace: cmp.Or(os.Getenv("OTELPLAT_NAMESPACE"), DefaultNamespace),
+		stateDir:  os.Getenv("OTELPLAT_STATE_DIR"),
 		user:      os.Getenv("OTELPLAT_ETCD_USER"),
 		password:  os.Getenv("OTELPLAT_ETCD_PASSWORD"),
 		caFile:    os.Getenv("OTELPLAT_ETCD_CA_FILE"),

@@ -44,7 +44,7 @@ func (e etcdRegistry) Directory(ctx context.Context, opts ...DirectoryOption) (D
 		opt(&o)
 	}
 	d := &directory{ready: make(chan struct{}), done: make(chan struct{}), ttl: o.ttl, down: make(map[string]struct{})}
-	m, err := mirror.Open(ctx, e.client, "discovery/", d.decode)
+	m, err := mirror.Open(ctx, e.client, "discovery/", d.decode, mirror.WithSavedState())
 	if err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}

@@ -207,8 +207,7 @@ func uncertain(err error) bool {
 	return true
 }
 
-// Watch follows the prefix with a mirror and tells the differences between what
-// it holds and what it told last.
+// Watch follows the prefix with a mirror.
 func (e *etcd) Watch(ctx context.Context, prefix string) (<-chan Change, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -231,46 +230,31 @@ func (e *etcd) Watch(ctx context.Context, prefix string) (<-chan Change, error) 
 	return changes, nil
 }
 
-// follow sends differences until the context ends.
-func follow(ctx context.Context, m *mirror.Mirror[[]byte], prefix string, changes chan<- Change) {
-	told := make(map[string]int64)
+// follow sends what changes until the context ends.
+func follow(ctx context.Context, m *mirror.Mirror[[]byte], prefix string, to chan<- Change) {
 	synced := false
-	for range m.Updates(ctx) {
-		view := m.View()
-		for _, c := range difference(view, prefix, told) {
-			select {
-			case changes <- c:
-				note(told, c)
-			case <-ctx.Done():
-				return
+	for batch := range m.Changes(ctx) {
+		list := make([]Change, 0, len(batch.Changes)+1)
+		for _, c := range batch.Changes {
+			if c.Deleted {
+				list = append(list, Change{Kind: Deleted, Entry: Entry{Key: prefix + c.Key, Revision: batch.View.Revision()}})
+			} else {
+				list = append(list, Change{Kind: Put, Entry: Entry{Key: prefix + c.Key, Value: c.Value, Revision: c.Revision}})
 			}
 		}
+		sortChanges(list)
 		if !synced {
 			synced = true
+			list = append(list, Change{Kind: Synced, Entry: Entry{Revision: batch.View.Revision()}})
+		}
+		for _, c := range list {
 			select {
-			case changes <- Change{Kind: Synced, Entry: Entry{Revision: view.Revision()}}:
+			case to <- c:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}
-}
-
-// difference returns what the view has and told has not, in the order of revisions.
-func difference(view mirror.View[[]byte], prefix string, told map[string]int64) []Change {
-	var list []Change
-	for key, value := range view.All() {
-		if mod := view.ModRevision(key); told[prefix+key] != mod {
-			list = append(list, Change{Kind: Put, Entry: Entry{Key: prefix + key, Value: value, Revision: mod}})
-		}
-	}
-	for key := range told {
-		if _, there := view.Get(strings.TrimPrefix(key, prefix)); !there {
-			list = append(list, Change{Kind: Deleted, Entry: Entry{Key: key, Revision: view.Revision()}})
-		}
-	}
-	sortChanges(list)
-	return list
 }
 
 func (e *etcd) Close() error {
