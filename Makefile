@@ -38,7 +38,7 @@ race: ## the tests of the libraries and the examples under the race detector (ne
 
 .PHONY: faults
 faults: ## the fault tests at their full length (etcd away for 60 s and the like)
-	OTELPLAT_FAULTS=full go test -v -count=1 -timeout 60m ./integration/...
+	OTELPLAT_FAULTS=full go test -v -count=1 -timeout 60m ./coord/mirror/... ./integration/...
 
 .PHONY: lint
 lint: vet ## go vet, formatting and golangci-lint over every module

@@ -10,9 +10,10 @@ const (
 
 // Events of the mirrors.
 const (
-	EventMirrorRelist = "otelplat.mirror.relist" // the watch ended; the prefix is listed again
-	EventMirrorReject = "otelplat.mirror.reject" // a value did not decode and was kept out
-	EventMirrorEpoch  = "otelplat.mirror.epoch"  // etcd's data was restored, lost or replaced
+	EventMirrorRelist  = "otelplat.mirror.relist"  // the watch ended; the prefix is listed again
+	EventMirrorReject  = "otelplat.mirror.reject"  // a value did not decode and was kept out
+	EventMirrorEpoch   = "otelplat.mirror.epoch"   // etcd's data was restored, lost or replaced
+	EventMirrorUnsaved = "otelplat.mirror.unsaved" // a saved state could not be read, and was ignored, or not be written
 )
 
 // Attributes of the mirrors.
