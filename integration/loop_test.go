@@ -356,6 +356,11 @@ func (p *running) failing(t *testing.T, instance string) {
 			t.Errorf("heal %s: %v", instance, err)
 		}
 	})
+	defer func() {
+		if t.Failed() {
+			t.Logf("signals: %+v\nup printed: %s", p.signals("inventory"), tail(p.printed(), 4000))
+		}
+	}()
 	p.must("demo", "fail", instance)
 	p.eventually(30*time.Second, "the fleet knows", func() bool { return p.signals("inventory")[instance].State == "bad" })
 }

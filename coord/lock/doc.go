@@ -34,7 +34,8 @@
 // one that catches up. All of a process's locks share a lease.
 //
 // Readers ([Locker.RLock]) have keys in a range of their own, so that one read finds the
-// writers before them. The places of a [Semaphore] count those before them.
+// writers before them. The places of a [Semaphore] count those before them. At a [Barrier]
+// whoever finds enough parties marks their keys in one transaction, and each watches its own.
 //
 // Whoever holds longer than a moment watches its own key: a key that somebody deleted and
 // a lease that was revoked are noticed at once, without a write.
