@@ -71,11 +71,21 @@ func electionOrder(t *testing.T, place ElectionPlace) {
 	if !first.Valid() {
 		t.Error("the leader is not valid")
 	}
+	Eventually(t, patience, func() bool { return b.Status("e") == election.CandidateOnly }, "the second stands")
+	if s := a.Status("e"); s != election.Elected {
+		t.Errorf("the leader's status is %v", s)
+	}
+	if s := a.Status("other"); s != election.Follower {
+		t.Errorf("the status where it does not stand is %v", s)
+	}
 	if err := first.Resign(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	<-first.Lost()
 	second := <-next
+	if a, b := a.Status("e"), b.Status("e"); a != election.Follower || b != election.Elected {
+		t.Errorf("after it resigned the statuses are %v and %v", a, b)
+	}
 	if first.Valid() || !second.Valid() {
 		t.Errorf("valid: the first %v, the second %v", first.Valid(), second.Valid())
 	}

@@ -64,6 +64,10 @@ type Elector interface {
 	// waits for the first look only.
 	Leader(ctx context.Context, name string) (Leader, error)
 
+	// Status returns where this elector stands, without asking anybody: [Elected] only
+	// while a leadership that its campaigns won is provably held.
+	Status(name string) Status
+
 	// Observe sends who leads, now and after each change, the zero value for nobody.
 	// A slow reader misses what came between. The channel is closed when the context
 	// ends or the elector is closed.
@@ -92,7 +96,9 @@ func (l *Leadership) Lost() <-chan struct{} { return l.held.Lost() }
 func (l *Leadership) Resign(ctx context.Context) error { return l.held.Unlock(ctx) }
 
 // campaign is how both electors come to a leadership.
-func campaign(ctx context.Context, locks lock.Locker, name string) (*Leadership, error) {
+func campaign(ctx context.Context, locks lock.Locker, s *standings, name string) (l *Leadership, err error) {
+	s.begin(name)
+	defer func() { s.end(name, l) }()
 	held, err := locks.Lock(ctx, name)
 	if errors.Is(err, lock.ErrClosed) {
 		return nil, ErrClosed

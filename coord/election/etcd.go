@@ -67,13 +67,15 @@ type etcdElector struct {
 	locks  lock.Locker
 	wg     sync.WaitGroup
 
+	standings standings
+
 	mu       sync.Mutex
 	observed map[string]*mirror.Mirror[Candidate]
 	closed   chan struct{}
 }
 
 func (e *etcdElector) Campaign(ctx context.Context, name string) (*Leadership, error) {
-	l, err := campaign(ctx, e.locks, name)
+	l, err := campaign(ctx, e.locks, &e.standings, name)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +159,8 @@ func (e *etcdElector) Leader(ctx context.Context, name string) (Leader, error) {
 	}
 	return l, nil
 }
+
+func (e *etcdElector) Status(name string) Status { return e.standings.status(name) }
 
 func (e *etcdElector) Observe(ctx context.Context, name string) (<-chan Leader, error) {
 	m, err := e.follow(ctx, name)

@@ -44,6 +44,8 @@ type memoryElector struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
+	standings standings
+
 	mu     sync.Mutex
 	closed bool
 }
@@ -55,7 +57,7 @@ func (e *memoryElector) Campaign(ctx context.Context, name string) (*Leadership,
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(e.ctx, cancel)()
-	l, err := campaign(ctx, e.place.locks, name)
+	l, err := campaign(ctx, e.place.locks, &e.standings, name)
 	if err != nil {
 		if e.ctx.Err() != nil {
 			return nil, ErrClosed
@@ -132,6 +134,8 @@ func (e *memoryElector) check(ctx context.Context, name string) error {
 	}
 	return nil
 }
+
+func (e *memoryElector) Status(name string) Status { return e.standings.status(name) }
 
 func (e *memoryElector) Observe(ctx context.Context, name string) (<-chan Leader, error) {
 	if err := e.check(ctx, name); err != nil {

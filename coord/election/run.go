@@ -13,8 +13,7 @@ import (
 // resignTimeout bounds giving the leadership up: the lease ends it anyway.
 const resignTimeout = time.Second
 
-// Run runs f whenever this candidate leads, with a context that ends with the
-// leadership. When f returns while it leads, Run resigns and returns f's error. When
+// Run runs f whenever this candidate leads, with a [lock.Context] of the leadership. When f returns while it leads, Run resigns and returns f's error. When
 // the leadership is lost, Run waits for f and stands again. It returns the context's
 // error when that ends, and [ErrClosed].
 func Run(ctx context.Context, e Elector, name string, f func(ctx context.Context) error) error {
@@ -32,22 +31,10 @@ func Run(ctx context.Context, e Elector, name string, f func(ctx context.Context
 
 // lead runs f for one term, and reports whether the leadership was lost meanwhile.
 func lead(ctx context.Context, l *Leadership, f func(ctx context.Context) error) (lost bool, err error) {
-	term, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	ended := make(chan struct{})
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		select {
-		case <-l.Lost():
-			cancel(lock.ErrLost)
-		case <-ended:
-		}
-	}()
+	term, cancel := lock.Context(ctx, l.held)
+	defer cancel()
 	err = f(term)
-	close(ended)
-	<-watched
-	if errors.Is(context.Cause(term), lock.ErrLost) && ctx.Err() == nil {
+	if term.Err() != nil && errors.Is(context.Cause(term), lock.ErrLost) && ctx.Err() == nil {
 		return true, err
 	}
 	last, stop := context.WithTimeout(context.WithoutCancel(ctx), resignTimeout)
