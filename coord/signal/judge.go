@@ -11,7 +11,7 @@ import (
 // must come to the same verdict.
 const (
 	// MinRequests is how many requests evidence needs before it counts, unless
-	// the instance is already condemned or on probation.
+	// the instance is already condemned or on probation, or enough routers ejected it.
 	MinRequests = 10
 
 	// Quorum is how many callers must agree when there are that many.
@@ -70,8 +70,13 @@ func (v Verdict) String() string {
 // The weight is 1 minus the failure ratio, with two guards against one loud
 // voice. With three or more callers the worst is left out. And no caller counts
 // for more than 1/min(3, callers) of the whole, whatever its volume.
+//
+// Fewer requests than minRequests say nothing, unless the callers whose routers ejected
+// the instance are enough to condemn it: a router has looked at a row of failures, and
+// has ended the traffic that would be the evidence.
 func Judge(e *Evidence, minRequests uint64) Verdict {
 	v := Verdict{State: Good, Weight: 1, Requests: e.Requests, Failures: e.Failures}
+	ejecting := 0
 	for _, c := range e.Callers {
 		if c.Requests == 0 && !c.Ejected {
 			continue
@@ -80,11 +85,15 @@ func Judge(e *Evidence, minRequests uint64) Verdict {
 		if c.SawBad() {
 			v.BadCallers++
 		}
+		if c.Ejected {
+			ejecting++
+		}
 	}
-	if v.Callers == 0 || e.Requests < minRequests {
+	enough := func(bad int) bool { return bad >= min(Quorum, v.Callers) && 2*bad >= v.Callers }
+	if v.Callers == 0 || e.Requests < minRequests && !enough(ejecting) {
 		return v
 	}
-	if v.BadCallers >= min(Quorum, v.Callers) && 2*v.BadCallers >= v.Callers {
+	if enough(v.BadCallers) {
 		v.State = Bad
 	}
 	v.Weight = max(MinWeight, 1-failureRatio(e.Callers, v.Callers))

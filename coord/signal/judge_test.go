@@ -67,6 +67,35 @@ func TestAnEjectionSpeaksThoughTheFailuresAreFew(t *testing.T) {
 	}
 }
 
+// Who calls an instance once in two seconds and ejects it has no ten requests to show.
+func TestEjectionsNeedNoVolume(t *testing.T) {
+	ejected := func(e *Evidence, n int) *Evidence {
+		for i := range n {
+			e.Callers[i].Ejected = true
+		}
+		return e
+	}
+	few, ok := [2]uint64{2, 2}, [2]uint64{2, 0}
+	for name, c := range map[string]struct {
+		e    *Evidence
+		want State
+	}{
+		"the only caller":                     {ejected(evidence(few), 1), Bad},
+		"the only caller, without a request":  {ejected(evidence([2]uint64{0, 0}), 1), Bad},
+		"one of two":                          {ejected(evidence(few, ok), 1), Good},
+		"one ejects, the other saw few":       {ejected(evidence(few, few), 1), Good},
+		"one of three":                        {ejected(evidence(few, ok, ok), 1), Good},
+		"three of four":                       {ejected(evidence(few, few, few, ok), 3), Bad},
+		"three of seven":                      {ejected(evidence(ok, ok, ok, [2]uint64{1, 0}, [2]uint64{1, 0}, [2]uint64{1, 0}, [2]uint64{0, 0}), 3), Bad},
+		"three of seven that all send to it":  {ejected(evidence(few, [2]uint64{1, 0}, few, [2]uint64{1, 0}, [2]uint64{1, 0}, [2]uint64{1, 0}, [2]uint64{1, 0}), 3), Good},
+		"nobody ejects, and the few all fail": {evidence(few, few), Good},
+	} {
+		if v := Judge(c.e, MinRequests); v.State != c.want {
+			t.Errorf("%s: %s, want %s", name, v, c.want)
+		}
+	}
+}
+
 func TestOnProbationEveryProbeCounts(t *testing.T) {
 	if v := Judge(evidence([2]uint64{1, 1}), 1); v.State != Bad {
 		t.Errorf("a failed probe says %s", v)
