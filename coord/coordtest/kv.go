@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,14 +15,15 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/coord/kv"
+	"github.com/otelplat/platform/coord/lock"
 )
 
 // patience is how long a backend may take to show something.
 const patience = 20 * time.Second
 
-// KV tests a backend of the key-value store. Open returns a new, empty one, which
-// the suite closes.
-func KV(t *testing.T, open func(t *testing.T) kv.Backend) {
+// KV tests a backend of the key-value store. Open returns a new, empty one, and locks
+// whose tokens it can be given, which the suite closes.
+func KV(t *testing.T, open func(t *testing.T) (kv.Backend, lock.Locker)) {
 	for name, f := range map[string]func(*testing.T, *kv.Store){
 		"a key is as it was written last":                          kvPutGet,
 		"an absent key is not found, and deleting it no error":     kvAbsent,
@@ -37,17 +39,32 @@ func KV(t *testing.T, open func(t *testing.T) kv.Backend) {
 		"watches end with the context and with Close":              kvEnd,
 		"what breaks a limit is refused by name before it is sent": kvLimits,
 		"an ended context writes nothing":                          kvContext,
+		"reads of any age come to the newest":                      kvStaleness,
+		"values have a type":                                       kvTyped,
+		"keys of one TTL vanish each in its time":                  kvTTLs,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := kv.New(open(t))
-			t.Cleanup(func() {
-				if err := s.Close(); err != nil {
-					t.Errorf("Close: %v", err)
-				}
-			})
+			t.Parallel()
+			s, _ := openKV(t, open)
 			f(t, s)
 		})
 	}
+	t.Run("a write under a lock that another took is refused", func(t *testing.T) {
+		t.Parallel()
+		s, locks := openKV(t, open)
+		kvFenced(t, s, locks)
+	})
+}
+
+func openKV(t *testing.T, open func(t *testing.T) (kv.Backend, lock.Locker)) (*kv.Store, lock.Locker) {
+	backend, locks := open(t)
+	s := kv.New(backend)
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), locks.Close()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s, locks
 }
 
 func mustPut(t *testing.T, s *kv.Store, key, value string, opts ...kv.WriteOption) int64 {
@@ -400,4 +417,166 @@ func kvContext(t *testing.T, s *kv.Store) {
 	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, kv.ErrNotFound) {
 		t.Errorf("the key was written: %v", err)
 	}
+}
+
+// kvStaleness: an answer of some age is allowed to be old, and must not stay so.
+func kvStaleness(t *testing.T, s *kv.Store) {
+	for name, opt := range map[string]kv.ReadOption{"local": kv.Local(), "bounded": kv.MaxAge(time.Second)} {
+		key := "age/" + name
+		if _, err := s.Get(t.Context(), key, opt); !errors.Is(err, kv.ErrNotFound) {
+			t.Errorf("%s: before the write: %v", name, err)
+		}
+		want := mustPut(t, s, key, "1")
+		Eventually(t, patience, func() bool {
+			e, err := s.Get(t.Context(), key, opt)
+			return err == nil && string(e.Value) == "1" && e.Revision == want && e.Key == key
+		}, name+" reads see the write")
+		Eventually(t, patience, func() bool {
+			page, err := s.List(t.Context(), kv.Query{Prefix: key}, opt)
+			return err == nil && len(page.Entries) == 1 && page.Entries[0].Revision == want && !page.More
+		}, name+" lists see the write")
+	}
+	page, err := s.List(t.Context(), kv.Query{Prefix: "age/", Limit: 1}, kv.Local())
+	if err != nil || len(page.Entries) != 1 || !page.More || page.Entries[0].Key != "age/bounded" {
+		t.Errorf("the first page: %+v, %v", page, err)
+	}
+	page, err = s.List(t.Context(), kv.Query{Prefix: "age/", After: "age/bounded"}, kv.Local())
+	if err != nil || len(page.Entries) != 1 || page.More || page.Entries[0].Key != "age/local" {
+		t.Errorf("the second page: %+v, %v", page, err)
+	}
+}
+
+// kvFenced writes as two holders of a lock, one after the other.
+func kvFenced(t *testing.T, s *kv.Store, locks lock.Locker) {
+	ctx := t.Context()
+	hold := func() lock.Held {
+		h, err := locks.Lock(ctx, "l")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	first := hold()
+	if _, err := s.Put(ctx, "a", []byte("1"), kv.WhileHeld(first.Token())); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Unlock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	second := hold()
+	revision, err := s.Put(ctx, "a", []byte("2"), kv.WhileHeld(second.Token()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(ctx, "a", []byte("3"), kv.WhileHeld(first.Token())); !errors.Is(err, kv.ErrFenced) {
+		t.Errorf("a write of the first holder: %v", err)
+	}
+	if err := s.Delete(ctx, "a", kv.WhileHeld(first.Token())); !errors.Is(err, kv.ErrFenced) {
+		t.Errorf("a delete of the first holder: %v", err)
+	}
+	if e, err := s.Get(ctx, "a"); err != nil || string(e.Value) != "2" {
+		t.Errorf("what is there is %q, %v", e.Value, err)
+	}
+	wantConflict(t, revision+1, revision)(s.CompareAndSwap(ctx, "a", revision+1, nil, kv.WhileHeld(second.Token())))
+	if _, err := s.CompareAndSwap(ctx, "a", revision, []byte("4"), kv.WhileHeld(second.Token())); err != nil {
+		t.Errorf("the second holder again: %v", err)
+	}
+}
+
+type shirt struct {
+	Colour string `json:"colour"`
+	Size   int    `json:"size"`
+}
+
+func kvTyped(t *testing.T, s *kv.Store) {
+	ctx := t.Context()
+	shirts := kv.Of[shirt](s, "shirts/")
+	first, err := shirts.Put(ctx, "a", shirt{"red", 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i, err := shirts.Get(ctx, "a"); err != nil || i != (kv.Item[shirt]{Key: "a", Value: shirt{"red", 40}, Revision: first}) {
+		t.Errorf("%+v, %v", i, err)
+	}
+	if e, err := s.Get(ctx, "shirts/a"); err != nil || string(e.Value) != `{"colour":"red","size":40}` {
+		t.Errorf("in the store: %s, %v", e.Value, err)
+	}
+	if _, err := shirts.CompareAndSwap(ctx, "b", 0, shirt{Size: 1}); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if _, err := shirts.Update(ctx, "b", func(i kv.Item[shirt]) (shirt, error) { i.Value.Size++; return i.Value, nil }); err != nil {
+			t.Error(err)
+		}
+	}
+	broken := mustPut(t, s, "shirts/c", "no JSON")
+	mustPut(t, s, "trousers/a", "{}")
+	var bad *kv.ValueError
+	if _, err := shirts.Get(ctx, "c"); !errors.As(err, &bad) || bad.Key != "shirts/c" || bad.Revision != broken {
+		t.Errorf("a value of no type: %v", err)
+	}
+	var seen []string
+	for i, err := range shirts.All(ctx, "") {
+		switch {
+		case errors.As(err, &bad):
+			seen = append(seen, "broken")
+		case err != nil:
+			t.Error(err)
+		default:
+			seen = append(seen, fmt.Sprint(i.Key, i.Value.Size))
+		}
+	}
+	if got := strings.Join(seen, " "); got != "a40 b3 broken" {
+		t.Errorf("all are %s", got)
+	}
+	changes, err := shirts.Watch(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen = nil
+	for c := range changes {
+		if c.Kind == kv.Synced {
+			break
+		}
+		seen = append(seen, fmt.Sprint(c.Key, c.Value.Size, c.Err != nil))
+	}
+	slices.Sort(seen)
+	if got := strings.Join(seen, " "); got != "a40 false b3 false c0 true" {
+		t.Errorf("the watch told %s", got)
+	}
+	if err := shirts.Delete(ctx, "a"); err != nil {
+		t.Error(err)
+	}
+	if _, err := shirts.Get(ctx, "a"); !errors.Is(err, kv.ErrNotFound) {
+		t.Errorf("after Delete: %v", err)
+	}
+}
+
+// kvTTLs writes keys of the same TTL one after the other: each has its own time.
+func kvTTLs(t *testing.T, s *kv.Store) {
+	const ttl, keys = 2 * time.Second, 5
+	wrote := make(map[string]time.Time, keys)
+	for i := range keys {
+		key := strconv.Itoa(i)
+		wrote[key] = time.Now()
+		mustPut(t, s, key, "v", kv.WithTTL(ttl))
+		if _, err := s.Get(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustPut(t, s, "0", "again", kv.WithTTL(2*ttl)) // another time, and the former does not count
+	wrote["0"] = time.Now().Add(ttl)
+	Eventually(t, patience, func() bool {
+		for key, at := range wrote {
+			_, err := s.Get(t.Context(), key)
+			if !errors.Is(err, kv.ErrNotFound) {
+				continue
+			}
+			if lived := time.Since(at); lived < ttl {
+				t.Errorf("key %s vanished after %v", key, lived)
+			}
+			delete(wrote, key)
+		}
+		return len(wrote) == 0
+	}, "all keys vanish")
 }

@@ -5,13 +5,16 @@ package kv
 import (
 	"context"
 	"time"
+
+	"github.com/otelplat/platform/coord/lock"
 )
 
 // Backend is where keys live. [Store] checks keys, values and limits before it
 // calls one. Implementations run the suite coordtest.KV.
 type Backend interface {
-	// Get returns a key's entry, or [ErrNotFound].
-	Get(ctx context.Context, key string) (Entry, error)
+	// Get returns a key's entry, or [ErrNotFound]. The answer is as current as is asked
+	// for, or more.
+	Get(ctx context.Context, key string, s Staleness) (Entry, error)
 
 	// List returns entries in the order of their keys. The limit is between 1 and
 	// 1000: [Store] sees to it.
@@ -19,7 +22,7 @@ type Backend interface {
 
 	// Commit applies all operations in one revision, which it returns, if all
 	// conditions hold, and else nothing with a [*ConflictError] that names the
-	// first condition that did not hold. No key is in two operations. Operations
+	// first condition that did not hold, or with [ErrFenced]. No key is in two operations. Operations
 	// that change nothing, deletes of keys that are not there, may leave the
 	// revision as it was.
 	Commit(ctx context.Context, conditions []Condition, operations []Operation) (revision int64, err error)
@@ -46,6 +49,8 @@ type Query struct {
 	Prefix string // "" selects all
 	After  string // keys after this one only: the last key of the page before
 	Limit  int    // entries at most; 0: 1000, which is also the most
+
+	Staleness Staleness // how old the answer may be
 }
 
 // Page is a part of a list.
@@ -55,11 +60,19 @@ type Page struct {
 	Revision int64 // of the store when it was read
 }
 
-// Condition wants a key to be as the writer saw it.
+// Condition wants a key to be as the writer saw it, or a lock to be held.
 type Condition struct {
 	Key      string
 	Revision int64 // of the entry; 0: the key is absent
+
+	// Token, when it is set, is all of the condition: the writer's holding of a lock. It
+	// does not hold once a later holder has written under its own token; with etcd, where
+	// lock and data are in one place, not after the holding ended either.
+	Token lock.Token
 }
+
+// Held is the condition that the writer has the lock.
+func Held(t lock.Token) Condition { return Condition{Token: t} }
 
 // Operation writes or deletes one key.
 type Operation struct {

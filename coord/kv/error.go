@@ -18,6 +18,10 @@ var (
 	// connection or the caller's time ended before the answer.
 	ErrUncertain = errors.New("kv: the write may have happened")
 
+	// ErrFenced is returned for a write whose token is of a lock that is not held any more,
+	// or was taken by another since.
+	ErrFenced = errors.New("kv: the lock that the write was made under is lost")
+
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("kv: closed")
 )

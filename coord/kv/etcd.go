@@ -6,10 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/coord/mirror"
@@ -25,18 +23,17 @@ import (
 const root = "kv/"
 
 // Etcd returns the backend of the keys under kv/ of the client's namespace.
-func Etcd(c *coord.Client) Backend {
-	closing, end := context.WithCancel(context.Background()) // ends with Close
-	return &etcd{client: c, closing: closing, end: end}
-}
+func Etcd(c *coord.Client, opts ...EtcdOption) Backend { return newEtcd(c, opts) }
 
 type etcd struct {
 	client *coord.Client
+	leases leases
 
 	closing context.Context // ends with Close: the owner's lifetime
 	end     context.CancelFunc
-	mu      sync.Mutex // so that no watch begins while Close waits
+	mu      sync.RWMutex // so that no watch and no copy begins while Close waits
 	watches sync.WaitGroup
+	copies  copies
 }
 
 func (e *etcd) key(key string) string { return e.client.Prefix() + root + key }
@@ -56,11 +53,22 @@ func (e *etcd) usable(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (e *etcd) Get(ctx context.Context, key string) (Entry, error) {
+// nearby lets one member answer by itself, if any age will do.
+func nearby(s Staleness) []clientv3.OpOption {
+	if s == AnyAge {
+		return []clientv3.OpOption{clientv3.WithSerializable()}
+	}
+	return nil
+}
+
+func (e *etcd) Get(ctx context.Context, key string, s Staleness) (Entry, error) {
 	if err := e.usable(ctx); err != nil {
 		return Entry{}, fmt.Errorf("kv: get %q: %w", key, err)
 	}
-	resp, err := e.client.Etcd().Get(ctx, e.key(key))
+	if view, prefix, ok := e.near(key, s); ok {
+		return getFrom(view, prefix, key)
+	}
+	resp, err := e.client.Etcd().Get(ctx, e.key(key), nearby(s)...)
 	if err != nil {
 		return Entry{}, fmt.Errorf("kv: get %q: %w", key, err)
 	}
@@ -74,6 +82,9 @@ func (e *etcd) List(ctx context.Context, q Query) (Page, error) {
 	if err := e.usable(ctx); err != nil {
 		return Page{}, fmt.Errorf("kv: list %q: %w", q.Prefix, err)
 	}
+	if view, prefix, ok := e.near(q.Prefix, q.Staleness); ok {
+		return listFrom(view, prefix, q), nil
+	}
 	from, end := e.key(q.Prefix), clientv3.GetPrefixRangeEnd(e.key(q.Prefix))
 	if q.After >= q.Prefix {
 		from = e.key(q.After) + "\x00" // the next possible key
@@ -81,7 +92,8 @@ func (e *etcd) List(ctx context.Context, q Query) (Page, error) {
 	if from >= end {
 		return Page{}, nil
 	}
-	resp, err := e.client.Etcd().Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(int64(q.Limit)))
+	opts := append(nearby(q.Staleness), clientv3.WithRange(end), clientv3.WithLimit(int64(q.Limit)))
+	resp, err := e.client.Etcd().Get(ctx, from, opts...)
 	if err != nil {
 		return Page{}, fmt.Errorf("kv: list %q: %w", q.Prefix, err)
 	}
@@ -92,21 +104,57 @@ func (e *etcd) List(ctx context.Context, q Query) (Page, error) {
 	return p, nil
 }
 
-// Commit is one transaction. Keys with a TTL get a lease for each TTL, granted
-// before and revoked when nothing was written.
+// Commit is one transaction. A lease that etcd does not know any more is replaced once:
+// somebody revoked it, or etcd lost its data.
 func (e *etcd) Commit(ctx context.Context, conditions []Condition, operations []Operation) (int64, error) {
 	if err := e.usable(ctx); err != nil {
 		return 0, fmt.Errorf("kv: commit: %w", err)
 	}
-	leases, err := e.grant(ctx, operations)
+	leases, err := e.leasesOf(ctx, operations)
 	if err != nil {
 		return 0, err
 	}
+	revision, err := e.commit(ctx, conditions, operations, leases)
+	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		for ttl, one := range leases {
+			e.leases.drop(ttl, one)
+		}
+		if leases, err = e.leasesOf(ctx, operations); err == nil {
+			revision, err = e.commit(ctx, conditions, operations, leases)
+		}
+	}
+	return revision, err
+}
+
+// leasesOf returns the leases that the operations need, by TTL.
+func (e *etcd) leasesOf(ctx context.Context, operations []Operation) (map[int64]*lease, error) {
+	keys := make(map[int64]int)
+	for _, o := range operations {
+		if !o.Delete && o.TTL > 0 {
+			keys[seconds(o.TTL)]++
+		}
+	}
+	leases := make(map[int64]*lease, len(keys))
+	for ttl, n := range keys {
+		one, err := e.leases.get(ctx, ttl, n)
+		if err != nil {
+			return nil, err
+		}
+		leases[ttl] = one
+	}
+	return leases, nil
+}
+
+func (e *etcd) commit(ctx context.Context, conditions []Condition, operations []Operation, leases map[int64]*lease) (int64, error) {
 	ifs := make([]clientv3.Cmp, 0, len(conditions))
 	gets := make([]clientv3.Op, 0, len(conditions))
 	for _, c := range conditions {
-		ifs = append(ifs, clientv3.Compare(clientv3.ModRevision(e.key(c.Key)), "=", c.Revision))
-		gets = append(gets, clientv3.OpGet(e.key(c.Key), clientv3.WithKeysOnly()))
+		key, compare := e.key(c.Key), clientv3.Compare(clientv3.ModRevision(e.key(c.Key)), "=", c.Revision)
+		if c.Token.Key != "" {
+			key, compare = c.Token.Key, c.Token.Guard()
+		}
+		ifs = append(ifs, compare)
+		gets = append(gets, clientv3.OpGet(key, clientv3.WithKeysOnly()))
 	}
 	thens := make([]clientv3.Op, 0, len(operations))
 	for _, o := range operations {
@@ -114,34 +162,38 @@ func (e *etcd) Commit(ctx context.Context, conditions []Condition, operations []
 		case o.Delete:
 			thens = append(thens, clientv3.OpDelete(e.key(o.Key)))
 		case o.TTL > 0:
-			thens = append(thens, clientv3.OpPut(e.key(o.Key), string(o.Value), clientv3.WithLease(leases[seconds(o.TTL)])))
+			thens = append(thens, clientv3.OpPut(e.key(o.Key), string(o.Value), clientv3.WithLease(leases[seconds(o.TTL)].id)))
 		default:
 			thens = append(thens, clientv3.OpPut(e.key(o.Key), string(o.Value)))
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		e.revoke(leases)
 		return 0, fmt.Errorf("kv: commit: %w", err)
 	}
 	resp, err := e.client.Etcd().Txn(ctx).If(ifs...).Then(thens...).Else(gets...).Commit()
 	switch {
 	case err != nil && uncertain(err):
-		return 0, fmt.Errorf("%w: %w", ErrUncertain, err) // leases stay: the keys may be there
+		return 0, fmt.Errorf("%w: %w", ErrUncertain, err)
 	case err != nil:
-		e.revoke(leases)
 		return 0, fmt.Errorf("kv: commit: %w", err)
 	case resp.Succeeded:
 		return resp.Header.Revision, nil
 	}
-	e.revoke(leases)
 	return 0, conflict(conditions, resp.Responses)
 }
 
 // conflict finds the first condition that did not hold.
 func conflict(conditions []Condition, responses []*etcdserverpb.ResponseOp) error {
 	for i, c := range conditions {
+		kvs := responses[i].GetResponseRange().Kvs
+		if c.Token.Key != "" {
+			if len(kvs) == 0 || kvs[0].CreateRevision != c.Token.Revision {
+				return fmt.Errorf("%w: %s", ErrFenced, c.Token.Key)
+			}
+			continue
+		}
 		actual := int64(0)
-		if kvs := responses[i].GetResponseRange().Kvs; len(kvs) > 0 {
+		if len(kvs) > 0 {
 			actual = kvs[0].ModRevision
 		}
 		if actual != c.Revision {
@@ -149,43 +201,6 @@ func conflict(conditions []Condition, responses []*etcdserverpb.ResponseOp) erro
 		}
 	}
 	return errors.New("kv: etcd refused a commit whose conditions hold")
-}
-
-// seconds is the TTL as etcd counts it.
-func seconds(ttl time.Duration) int64 { return int64(math.Ceil(ttl.Seconds())) }
-
-func (e *etcd) grant(ctx context.Context, operations []Operation) (map[int64]clientv3.LeaseID, error) {
-	var leases map[int64]clientv3.LeaseID
-	for _, o := range operations {
-		if o.Delete || o.TTL == 0 || leases[seconds(o.TTL)] != clientv3.NoLease {
-			continue
-		}
-		resp, err := e.client.Etcd().Grant(ctx, seconds(o.TTL))
-		if err != nil {
-			e.revoke(leases)
-			return nil, fmt.Errorf("kv: lease for %q: %w", o.Key, err)
-		}
-		if leases == nil {
-			leases = make(map[int64]clientv3.LeaseID)
-		}
-		leases[seconds(o.TTL)] = resp.ID
-	}
-	return leases, nil
-}
-
-// revokeTimeout bounds the clean-up of leases that nothing uses. What it leaves
-// expires by itself.
-const revokeTimeout = time.Second
-
-func (e *etcd) revoke(leases map[int64]clientv3.LeaseID) {
-	if len(leases) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), revokeTimeout)
-	defer cancel()
-	for _, id := range leases {
-		_, _ = e.client.Etcd().Revoke(ctx, id) // else it expires
-	}
 }
 
 // uncertain reports whether a write may have been applied although it failed:
@@ -214,7 +229,7 @@ func (e *etcd) Watch(ctx context.Context, prefix string) (<-chan Change, error) 
 	if err := e.usable(ctx); err != nil {
 		return nil, fmt.Errorf("kv: watch %q: %w", prefix, err)
 	}
-	m, err := mirror.Open(ctx, e.client, root+prefix, func(_ string, value []byte) ([]byte, error) { return value, nil })
+	m, err := mirror.Open(ctx, e.client, root+prefix, raw)
 	if err != nil {
 		return nil, fmt.Errorf("kv: watch %q: %w", prefix, err)
 	}
@@ -260,7 +275,12 @@ func follow(ctx context.Context, m *mirror.Mirror[[]byte], prefix string, to cha
 func (e *etcd) Close() error {
 	e.mu.Lock()
 	e.end()
+	mirrors := e.copies.mirrors
+	e.copies.mirrors = nil
 	e.mu.Unlock()
+	for _, m := range mirrors {
+		_ = m.Close() // returns nil
+	}
 	e.watches.Wait()
 	return nil
 }

@@ -4,10 +4,12 @@ package kv_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
 	"github.com/otelplat/platform/coord/kv"
+	"github.com/otelplat/platform/coord/lock"
 )
 
 // A counter that several processes share: Update does it again when another writer came
@@ -69,4 +71,70 @@ func ExampleStore_Watch() {
 	// flags/banner is on
 	// that is all for now
 	// flags/banner is gone
+}
+
+// What a process writes under a lock is refused once it lost the lock, though it does not
+// know that yet.
+func ExampleWhileHeld() {
+	ctx := context.Background()
+	store, locks := kv.New(kv.Memory()), lock.Memory() // in a fleet: kv.Open(client), lock.Open(client)
+	defer store.Close()
+	defer locks.Close()
+
+	held, err := locks.Lock(ctx, "report")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = store.Put(ctx, "report/written-by", []byte("a"), kv.WhileHeld(held.Token()))
+	fmt.Println(err)
+
+	if err := held.Unlock(ctx); err != nil { // or it was lost
+		fmt.Println(err)
+		return
+	}
+	next, err := locks.Lock(ctx, "report")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = store.Put(ctx, "report/written-by", []byte("b"), kv.WhileHeld(next.Token()))
+	fmt.Println(err)
+	_, err = store.Put(ctx, "report/written-by", []byte("a"), kv.WhileHeld(held.Token()))
+	fmt.Println(errors.Is(err, kv.ErrFenced))
+
+	// Output:
+	// <nil>
+	// <nil>
+	// true
+}
+
+// A typed view of a prefix: values are JSON in the store.
+func ExampleOf() {
+	type order struct {
+		Customer string `json:"customer"`
+		Cents    int    `json:"cents"`
+	}
+	ctx := context.Background()
+	store := kv.New(kv.Memory()) // in a fleet: kv.Open(client)
+	defer store.Close()
+	orders := kv.Of[order](store, "orders/")
+
+	if _, err := orders.Put(ctx, "1", order{"ann", 1250}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err := orders.Update(ctx, "1", func(o kv.Item[order]) (order, error) {
+		o.Value.Cents += 100
+		return o.Value, nil
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for o, err := range orders.All(ctx, "") {
+		fmt.Println(o.Key, o.Value.Customer, o.Value.Cents, err)
+	}
+
+	// Output: 1 ann 1350 <nil>
 }

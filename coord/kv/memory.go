@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/otelplat/platform/coord/lock"
 	"github.com/otelplat/platform/internal/wake"
 )
 
@@ -20,7 +21,7 @@ const MaxMemoryKeys = 100_000
 // service that runs alone.
 func Memory() Backend {
 	closing, end := context.WithCancel(context.Background()) // ends with Close
-	return &memory{entries: make(map[string]*memoryEntry), closing: closing, end: end}
+	return &memory{entries: make(map[string]*memoryEntry), fences: make(map[string]lock.Token), closing: closing, end: end}
 }
 
 type memory struct {
@@ -31,6 +32,7 @@ type memory struct {
 
 	mu       sync.Mutex
 	entries  map[string]*memoryEntry
+	fences   map[string]lock.Token // the greatest token that has written, by its lock
 	revision int64
 }
 
@@ -39,7 +41,7 @@ type memoryEntry struct {
 	expiry *time.Timer // nil for ever
 }
 
-func (m *memory) Get(ctx context.Context, key string) (Entry, error) {
+func (m *memory) Get(ctx context.Context, key string, _ Staleness) (Entry, error) {
 	if err := m.usable(ctx); err != nil {
 		return Entry{}, fmt.Errorf("kv: get %q: %w", key, err)
 	}
@@ -93,6 +95,12 @@ func (m *memory) Commit(ctx context.Context, conditions []Condition, operations 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range conditions {
+		if c.Token.Key != "" {
+			if err := m.fenced(c.Token); err != nil {
+				return 0, err
+			}
+			continue
+		}
 		actual := int64(0)
 		if e := m.entries[c.Key]; e != nil {
 			actual = e.Revision
@@ -104,6 +112,11 @@ func (m *memory) Commit(ctx context.Context, conditions []Condition, operations 
 	if n := m.after(operations); n > MaxMemoryKeys && n > len(m.entries) {
 		return 0, &LimitError{"number of keys", n, MaxMemoryKeys}
 	}
+	for _, c := range conditions {
+		if c.Token.Key != "" {
+			m.fences[c.Token.Lock()] = c.Token
+		}
+	}
 	next := m.revision + 1
 	for _, o := range operations {
 		if m.apply(o, next) {
@@ -112,6 +125,24 @@ func (m *memory) Commit(ctx context.Context, conditions []Condition, operations 
 	}
 	m.changed.Notify()
 	return m.revision, nil
+}
+
+// fenced refuses a token that is before the greatest that has written.
+func (m *memory) fenced(t lock.Token) error {
+	greatest, seen := m.fences[t.Lock()]
+	if !seen && len(m.fences) >= MaxMemoryKeys {
+		return &LimitError{"number of locks", len(m.fences) + 1, MaxMemoryKeys}
+	}
+	late, err := t.Before(greatest)
+	switch {
+	case !seen:
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrFenced, err)
+	case late:
+		return fmt.Errorf("%w: %s", ErrFenced, t.Key)
+	}
+	return nil
 }
 
 // after returns how many keys there are when the operations are done.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/coord"
+	"github.com/otelplat/platform/coord/lock"
 )
 
 // Store is the key-value store. Everything in it is checked against the limits
@@ -18,35 +19,48 @@ type Store struct{ backend Backend }
 
 // Open returns the store under kv/ of the client's namespace. Close it before the
 // client.
-func Open(c *coord.Client) *Store { return New(Etcd(c)) }
+func Open(c *coord.Client, opts ...EtcdOption) *Store { return New(Etcd(c, opts...)) }
 
 // New returns a store on a backend, which belongs to it.
 func New(b Backend) *Store { return &Store{b} }
 
 // Get returns a key's entry, or [ErrNotFound].
-func (s *Store) Get(ctx context.Context, key string) (Entry, error) {
+func (s *Store) Get(ctx context.Context, key string, opts ...ReadOption) (Entry, error) {
 	if err := CheckKey(key); err != nil {
 		return Entry{}, err
 	}
-	return s.backend.Get(ctx, key)
+	return s.backend.Get(ctx, key, staleness(opts))
 }
 
 // WriteOption changes how a value is written.
-type WriteOption func(*Operation)
+type WriteOption func(*writing)
 
-// WithTTL lets the key vanish when it was not written again for this long: not
-// before, and soon after. The least is a second; etcd makes whole seconds of it,
-// and at least as many as its election takes (2 s by default).
-func WithTTL(ttl time.Duration) WriteOption { return func(o *Operation) { o.TTL = ttl } }
+// writing is one key's operation, and what it depends on.
+type writing struct {
+	conditions []Condition
+	operation  Operation
+}
+
+// WithTTL lets the key vanish when it was not written again for this long, counted from
+// the call: not before, and at most a quarter of it later (1 to 30 s; keys that are
+// written within that time share a lease). The least is a second; etcd makes whole seconds
+// of it, and at least as many as its election takes (2 s by default).
+func WithTTL(ttl time.Duration) WriteOption { return func(w *writing) { w.operation.TTL = ttl } }
+
+// WhileHeld writes only if the lock that the token is of is held: see [Condition]. The
+// error is [ErrFenced] otherwise.
+func WhileHeld(t lock.Token) WriteOption {
+	return func(w *writing) { w.conditions = append(w.conditions, Held(t)) }
+}
 
 // Put writes a key, whatever is there, and returns the write's revision.
 func (s *Store) Put(ctx context.Context, key string, value []byte, opts ...WriteOption) (int64, error) {
-	return s.Commit(ctx, nil, []Operation{write(key, value, opts)})
+	return s.write(ctx, Operation{Key: key, Value: value}, nil, opts)
 }
 
 // Delete removes a key. A key that is not there is no error.
-func (s *Store) Delete(ctx context.Context, key string) error {
-	_, err := s.Commit(ctx, nil, []Operation{{Key: key, Delete: true}})
+func (s *Store) Delete(ctx context.Context, key string, opts ...WriteOption) error {
+	_, err := s.write(ctx, Operation{Key: key, Delete: true}, nil, opts)
 	return err
 }
 
@@ -54,22 +68,22 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 // not there, and returns the write's revision. Otherwise it returns a
 // [*ConflictError].
 func (s *Store) CompareAndSwap(ctx context.Context, key string, revision int64, value []byte, opts ...WriteOption) (int64, error) {
-	return s.Commit(ctx, []Condition{{key, revision}}, []Operation{write(key, value, opts)})
+	return s.write(ctx, Operation{Key: key, Value: value}, []Condition{{Key: key, Revision: revision}}, opts)
 }
 
 // CompareAndDelete removes a key if its entry has the revision. Otherwise it
 // returns a [*ConflictError].
-func (s *Store) CompareAndDelete(ctx context.Context, key string, revision int64) error {
-	_, err := s.Commit(ctx, []Condition{{key, revision}}, []Operation{{Key: key, Delete: true}})
+func (s *Store) CompareAndDelete(ctx context.Context, key string, revision int64, opts ...WriteOption) error {
+	_, err := s.write(ctx, Operation{Key: key, Delete: true}, []Condition{{Key: key, Revision: revision}}, opts)
 	return err
 }
 
-func write(key string, value []byte, opts []WriteOption) Operation {
-	o := Operation{Key: key, Value: value}
+func (s *Store) write(ctx context.Context, o Operation, conditions []Condition, opts []WriteOption) (int64, error) {
+	w := writing{conditions, o}
 	for _, opt := range opts {
-		opt(&o)
+		opt(&w)
 	}
-	return o
+	return s.Commit(ctx, w.conditions, []Operation{w.operation})
 }
 
 // maxTries bounds how often Update loses to other writers. With the pauses
@@ -106,7 +120,7 @@ func (s *Store) Update(ctx context.Context, key string, f func(Entry) ([]byte, e
 }
 
 // Commit applies all operations in one revision, which it returns, if all
-// conditions hold, and else nothing with a [*ConflictError]. An error that is
+// conditions hold, and else nothing with a [*ConflictError] or [ErrFenced]. An error that is
 // [ErrUncertain] leaves open whether it was applied.
 func (s *Store) Commit(ctx context.Context, conditions []Condition, operations []Operation) (int64, error) {
 	if n := len(conditions) + len(operations); n > MaxOperations {
@@ -114,6 +128,9 @@ func (s *Store) Commit(ctx context.Context, conditions []Condition, operations [
 	}
 	size := 0
 	for _, c := range conditions {
+		if c.Token.Key != "" {
+			continue
+		}
 		if err := CheckKey(c.Key); err != nil {
 			return 0, err
 		}
@@ -143,7 +160,10 @@ func (s *Store) Commit(ctx context.Context, conditions []Condition, operations [
 }
 
 // List returns one page of entries in the order of their keys.
-func (s *Store) List(ctx context.Context, q Query) (Page, error) {
+func (s *Store) List(ctx context.Context, q Query, opts ...ReadOption) (Page, error) {
+	for _, o := range opts {
+		o(&q.Staleness)
+	}
 	switch {
 	case len(q.Prefix) > MaxKey || len(q.After) > MaxKey:
 		return Page{}, &LimitError{"prefix or after", max(len(q.Prefix), len(q.After)), MaxKey}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/otelplat/platform/coord"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -83,6 +84,14 @@ type Token struct {
 // writes what the lock protects.
 func (t Token) Guard() clientv3.Cmp {
 	return clientv3.Compare(clientv3.CreateRevision(t.Key), "=", t.Revision)
+}
+
+// Lock names what the token is of: it is the same for all holders of one lock.
+func (t Token) Lock() string {
+	if i := strings.LastIndexByte(t.Key, '/'); i >= 0 {
+		return t.Key[:i]
+	}
+	return t.Key
 }
 
 // Before reports whether t is of an earlier holder than o. Tokens of two epochs

@@ -12,7 +12,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/coord/kv"
+	"github.com/otelplat/platform/coord/lock"
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
@@ -28,6 +30,22 @@ const (
 // bucket holds the keys; its sequence number is the store's revision. A record is the
 // revision that wrote it, its TTL, 8 bytes each, and the user's bytes.
 var bucket = []byte("kv")
+
+// fenceBucket holds the greatest token that has written, by its lock: 8 bytes of its
+// revision, and its epoch.
+var fenceBucket = []byte("fences")
+
+// fence refuses a token that is before the greatest, and remembers it otherwise. It is
+// kept if the transaction is.
+func fence(fences *bbolt.Bucket, t lock.Token) error {
+	if seen := fences.Get([]byte(t.Lock())); seen != nil {
+		greatest := lock.Token{Revision: revision(seen), Epoch: coord.Epoch(seen[8:])}
+		if late, err := t.Before(greatest); err != nil || late {
+			return fmt.Errorf("%w: %s", kv.ErrFenced, t.Lock())
+		}
+	}
+	return fences.Put([]byte(t.Lock()), append(binary.BigEndian.AppendUint64(nil, uint64(t.Revision)), t.Epoch...))
+}
 
 type backend struct {
 	db      *bbolt.DB
@@ -53,6 +71,9 @@ func Open(path string) (kv.Backend, error) {
 	err = db.Update(func(tx *bbolt.Tx) error {
 		keys, err := tx.CreateBucketIfNotExists(bucket)
 		if err != nil {
+			return err
+		}
+		if _, err := tx.CreateBucketIfNotExists(fenceBucket); err != nil {
 			return err
 		}
 		return keys.ForEach(func(key, record []byte) error {
@@ -109,7 +130,8 @@ func (b *backend) view(ctx context.Context, read func(keys *bbolt.Bucket) error)
 	return err
 }
 
-func (b *backend) Get(ctx context.Context, key string) (e kv.Entry, err error) {
+// Get reads a file of this machine: there is nothing nearer, so it is always current.
+func (b *backend) Get(ctx context.Context, key string, _ kv.Staleness) (e kv.Entry, err error) {
 	err = b.view(ctx, func(keys *bbolt.Bucket) error {
 		record := keys.Get([]byte(key))
 		if record == nil {
@@ -155,7 +177,14 @@ func (b *backend) commit(conditions []kv.Condition, operations []kv.Operation) (
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
 	keys := tx.Bucket(bucket)
+	fences := tx.Bucket(fenceBucket)
 	for _, c := range conditions {
+		if c.Token.Key != "" {
+			if err := fence(fences, c.Token); err != nil {
+				return 0, err
+			}
+			continue
+		}
 		if actual := revision(keys.Get([]byte(c.Key))); actual != c.Revision {
 			return 0, &kv.ConflictError{Key: c.Key, Expected: c.Revision, Actual: actual}
 		}

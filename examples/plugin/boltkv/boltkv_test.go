@@ -10,6 +10,7 @@ import (
 
 	"github.com/otelplat/platform/coord/coordtest"
 	"github.com/otelplat/platform/coord/kv"
+	"github.com/otelplat/platform/coord/lock"
 	"github.com/otelplat/platform/examples/plugin/boltkv"
 	"go.uber.org/goleak"
 )
@@ -27,7 +28,9 @@ func open(t *testing.T, path string) kv.Backend {
 
 // This is all that a backend from outside needs to know that it is one.
 func TestItConforms(t *testing.T) {
-	coordtest.KV(t, func(t *testing.T) kv.Backend { return open(t, filepath.Join(t.TempDir(), "kv.db")) })
+	coordtest.KV(t, func(t *testing.T) (kv.Backend, lock.Locker) {
+		return open(t, filepath.Join(t.TempDir(), "kv.db")), lock.Memory()
+	})
 }
 
 func TestKeysRevisionsAndTTLsAreThereAfterARestart(t *testing.T) {
