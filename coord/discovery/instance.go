@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/otelplat/platform/coord"
@@ -61,6 +62,8 @@ type Instance struct {
 	Labels    map[string]string // "variant" names the variant for the router
 	Weight    float64           // relative to the others; 0 means 1
 	Status    Status            // "" means Up
+
+	lease int64 // that it was announced under, as a directory read it; 0: not in etcd
 }
 
 // Variant returns the label that the router splits traffic by.
@@ -147,7 +150,8 @@ type value struct {
 	Labels    map[string]string `json:"labels,omitempty"`
 	Weight    float64           `json:"weight"`
 	Status    Status            `json:"status"`
-	TTL       int64             `json:"ttl,omitempty"` // of the lease, in seconds
+	TTL       int64             `json:"ttl,omitempty"`   // of the lease, in seconds
+	Lease     string            `json:"lease,omitempty"` // in hexadecimal, as etcdctl prints it
 }
 
 // record is an instance as it is announced.
@@ -156,8 +160,11 @@ type record struct {
 	ttl time.Duration // of the lease; 0 when it does not say
 }
 
-func encode(in Instance, ttl time.Duration) ([]byte, error) {
-	return json.Marshal(value{formatVersion, in.Service, in.ID, in.Endpoints, in.Version, in.Zone, in.Labels, in.Weight, in.Status, int64(ttl / time.Second)})
+func encode(in Instance, g grant) ([]byte, error) {
+	return json.Marshal(value{
+		formatVersion, in.Service, in.ID, in.Endpoints, in.Version, in.Zone, in.Labels, in.Weight, in.Status,
+		int64(g.ttl / time.Second), strconv.FormatInt(int64(g.id), 16),
+	})
 }
 
 // decode reads a value and checks that it is where it says it belongs.
@@ -169,7 +176,8 @@ func decode(key string, raw []byte) (record, error) {
 	if v.V != formatVersion {
 		return record{}, fmt.Errorf("discovery: instance of format version %d, this program reads %d", v.V, formatVersion)
 	}
-	in := Instance{v.Service, v.ID, v.Endpoints, v.Version, v.Zone, v.Labels, v.Weight, v.Status}
+	lease, _ := strconv.ParseInt(v.Lease, 16, 64) // for people who ask about it
+	in := Instance{v.Service, v.ID, v.Endpoints, v.Version, v.Zone, v.Labels, v.Weight, v.Status, lease}
 	if err := in.check(); err != nil {
 		return record{}, err
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/log"
-	"google.golang.org/grpc/connectivity"
 )
 
 const (
@@ -34,6 +32,7 @@ type registration struct {
 	client  *coord.Client
 	key     string
 	options registerOptions
+	lease   *lease
 
 	mu       sync.Mutex
 	instance Instance // as it is to be announced
@@ -41,10 +40,16 @@ type registration struct {
 	changed    chan struct{} // capacity 1: the instance changed
 	registered chan struct{} // closed at the first success
 	once       sync.Once
+	closing    sync.Once
+	closed     error
 	cancel     context.CancelFunc
 	done       chan struct{}
-	lease      clientv3.LeaseID // owned by run, and by Close after it
-	granted    time.Duration    // the lease's TTL: etcd may grant more than was asked for
+
+	// What run put last; of Close after it.
+	grant     grant  // under which
+	announced string // as etcd has it, "" when nothing is known to be there
+	revision  int64  // of that
+	uncertain bool   // a later put was not answered
 }
 
 // Register implements [Registry]. It does not wait for etcd.
@@ -57,9 +62,10 @@ func (e etcdRegistry) Register(ctx context.Context, in Instance, opts ...Registe
 	}
 	r := &registration{
 		client: e.client, key: e.client.Key("discovery", in.Service, in.ID),
-		options: registerWith(opts), granted: DefaultTTL, instance: in,
+		options: registerWith(opts), instance: in,
 		changed: make(chan struct{}, 1), registered: make(chan struct{}), done: make(chan struct{}),
 	}
+	r.lease = acquireLease(e.client, r.options.ttl)
 	run, cancel := context.WithCancel(context.Background()) // ends with Close
 	r.cancel = cancel
 	go r.run(run)
@@ -87,29 +93,49 @@ func (r *registration) Drain() error {
 }
 
 func (r *registration) Close(ctx context.Context) error {
-	r.cancel()
-	<-r.done
-	if r.lease == clientv3.NoLease {
-		return nil
-	}
-	lease := r.lease
-	r.lease = clientv3.NoLease
-	in := r.current()
-	in.Status = Down
-	raw, err := encode(in, r.granted)
-	if err != nil {
-		return fmt.Errorf("discovery: %w", err)
+	r.closing.Do(func() {
+		r.cancel()
+		<-r.done
+		if err := errors.Join(r.withdraw(ctx), r.lease.release(ctx)); err != nil {
+			r.closed = fmt.Errorf("discovery: deregister %s: %w", r.instance.ID, err)
+		}
+	})
+	return r.closed
+}
+
+// withdraw says that the instance goes down and deletes its key, if it is its own: another
+// with the same id may have written it since.
+func (r *registration) withdraw(ctx context.Context) error {
+	if r.grant.id == clientv3.NoLease {
+		return nil // it never was announced
 	}
 	etcd := r.client.Etcd()
+	there, err := etcd.Get(ctx, r.key) // a list of keys alone does not tell their leases
+	if err != nil {
+		return err
+	}
+	if len(there.Kvs) == 0 {
+		return nil
+	}
+	kv := there.Kvs[0]
+	if own := kv.ModRevision == r.revision || r.uncertain; !own || clientv3.LeaseID(kv.Lease) != r.grant.id {
+		return nil
+	}
+	in := r.current()
+	in.Status = Down
+	raw, err := encode(in, r.grant)
+	if err != nil {
+		return err
+	}
 	// Down first: a watcher cannot tell a delete from an expiry.
-	_, err = etcd.Put(ctx, r.key, string(raw), clientv3.WithLease(lease))
-	if err == nil {
-		_, err = etcd.Revoke(ctx, lease) // deletes the key
+	down, err := etcd.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(r.key), "=", kv.ModRevision)).
+		Then(clientv3.OpPut(r.key, string(raw), clientv3.WithIgnoreLease())).Commit()
+	if err != nil || !down.Succeeded {
+		return err
 	}
-	if err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
-		return fmt.Errorf("discovery: deregister %s: %w", in.ID, err)
-	}
-	return nil
+	_, err = etcd.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(r.key), "=", down.Header.Revision)).
+		Then(clientv3.OpDelete(r.key)).Commit()
+	return err
 }
 
 func (r *registration) poke() {
@@ -128,65 +154,97 @@ func (r *registration) current() Instance {
 	return in
 }
 
-// run announces, renews, and begins again when lease or key are gone.
+// run announces the instance under each lease that there is.
 func (r *registration) run(ctx context.Context) {
 	defer close(r.done)
 	told := r.options.told(ctx)
 	retry := minRetry
-	for ctx.Err() == nil {
-		announced, err := r.announce(ctx)
-		if err == nil {
-			retry = minRetry
-			err = r.keep(ctx, announced, &told)
+	for {
+		now, changed := r.lease.current()
+		if now.id == clientv3.NoLease {
+			select {
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return
+			}
 		}
+		if r.grant != now {
+			r.grant, r.announced, r.uncertain = now, "", false
+		}
+		err := r.keep(ctx, changed, &told)
 		if ctx.Err() != nil {
 			return
 		}
+		if err == nil {
+			retry = minRetry
+			continue // there is another lease
+		}
+		if errors.Is(err, rpctypes.ErrLeaseNotFound) {
+			r.lease.lost(now.id)
+		}
 		r.client.Logger().DebugContext(ctx, "discovery: registering again", "key", r.key, "error", err)
-		if !r.pause(ctx, retry) {
+		if !pause(ctx, r.client, retry) {
 			return
 		}
 		retry = min(2*retry, maxRetry)
 	}
 }
 
-// pause waits for 0.5 to 1.5 times d, so that a fleet does not come back at once, or
-// until a connection that is lost is back. It returns false when the context ended.
-func (r *registration) pause(ctx context.Context, d time.Duration) bool {
-	wait, cancel := context.WithTimeout(ctx, d/2+rand.N(d)) //nolint:gosec // spreads load, guards nothing
-	defer cancel()
-	conn := r.client.Etcd().ActiveConnection()
-	for lost := false; ; {
-		state := conn.GetState()
-		switch {
-		case state == connectivity.Idle:
-			conn.Connect()
-		case state == connectivity.Ready && lost:
-			soon, cancel := context.WithTimeout(wait, rand.N(minRetry)) //nolint:gosec // as above
-			<-soon.Done()
-			cancel()
-			return ctx.Err() == nil
+// keep announces the instance, and again when it changed. With each renewal of the lease
+// it looks whether the key is still there: an operator may have deleted it. It returns nil
+// when there is another lease.
+func (r *registration) keep(ctx context.Context, changed <-chan struct{}, told *<-chan struct{}) error {
+	tick := time.NewTicker(r.grant.ttl / 3)
+	defer tick.Stop()
+	for {
+		if err := r.announce(ctx); err != nil {
+			return err
 		}
-		lost = lost || state != connectivity.Ready
-		if !conn.WaitForStateChange(wait, state) {
-			return ctx.Err() == nil
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+			return nil
+		case <-tick.C:
+		case <-r.changed:
+		case _, open := <-*told:
+			if !open {
+				*told = nil // who told has ended; the ticks ask
+			}
 		}
 	}
 }
 
-// announce takes a lease and puts the key under it.
-func (r *registration) announce(ctx context.Context) (string, error) {
-	try, cancel := context.WithTimeout(ctx, requestTimeout)
+// announce puts the key, unless it is there as it should be.
+func (r *registration) announce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, min(requestTimeout, r.grant.ttl/3))
 	defer cancel()
-	grant, err := r.client.Etcd().Grant(try, int64(r.options.ttl.Seconds()))
+	raw, err := encode(r.current(), r.grant)
 	if err != nil {
-		return "", err
+		return err
 	}
-	r.lease, r.granted = grant.ID, time.Duration(grant.TTL)*time.Second
-	announced, err := r.put(try)
+	first := r.announced == ""
+	if string(raw) == r.announced && !r.uncertain {
+		resp, err := r.client.Etcd().Get(ctx, r.key, clientv3.WithKeysOnly(), clientv3.WithSerializable())
+		if err != nil || len(resp.Kvs) > 0 {
+			return err
+		}
+	}
+	r.uncertain = true
+	resp, err := r.client.Etcd().Put(ctx, r.key, string(raw), clientv3.WithLease(r.grant.id))
 	if err != nil {
-		return "", err
+		return err
 	}
+	r.announced, r.revision, r.uncertain = string(raw), resp.Header.Revision, false
+	if first {
+		r.tell(ctx)
+	}
+	return nil
+}
+
+// tell says that the instance is registered.
+func (r *registration) tell(ctx context.Context) {
 	r.once.Do(func() { close(r.registered) })
 	in := r.current()
 	var e log.Record
@@ -194,70 +252,4 @@ func (r *registration) announce(ctx context.Context) (string, error) {
 	e.SetSeverity(log.SeverityInfo)
 	e.AddAttributes(attribute.String(semconv.DiscoveryService, in.Service), attribute.String(semconv.DiscoveryInstance, in.ID))
 	otel.GetLoggerProvider().Logger(scope).Emit(ctx, e)
-	return announced, nil
-}
-
-func (r *registration) put(ctx context.Context) (string, error) {
-	raw, err := encode(r.current(), r.granted)
-	if err != nil {
-		return "", err
-	}
-	_, err = r.client.Etcd().Put(ctx, r.key, string(raw), clientv3.WithLease(r.lease))
-	return string(raw), err
-}
-
-// keep renews the lease until it is lost. Each renewal looks whether the key is
-// still what was announced: an operator may have deleted it, or another process
-// with the same id may have written it.
-func (r *registration) keep(ctx context.Context, announced string, told *<-chan struct{}) error {
-	tick := time.NewTimer(r.granted / 3)
-	defer tick.Stop()
-	retry := minRetry
-	deadline := time.Now().Add(r.granted)
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		case <-r.changed:
-		case _, open := <-*told:
-			if !open {
-				*told = nil // who told has ended; the renewals ask
-			}
-		}
-		next, err := r.renew(ctx, announced)
-		switch {
-		case err == nil:
-			announced, deadline, retry = next, time.Now().Add(r.granted), minRetry
-			tick.Reset(r.granted / 3)
-		case errors.Is(err, rpctypes.ErrLeaseNotFound), time.Now().After(deadline):
-			return err
-		default:
-			if !r.pause(ctx, retry) {
-				return ctx.Err()
-			}
-			retry = min(2*retry, maxRetry)
-			tick.Reset(0)
-		}
-	}
-}
-
-func (r *registration) renew(ctx context.Context, announced string) (string, error) {
-	try, cancel := context.WithTimeout(ctx, min(requestTimeout, r.granted/3))
-	defer cancel()
-	etcd := r.client.Etcd()
-	if _, err := etcd.KeepAliveOnce(try, r.lease); err != nil {
-		return "", err
-	}
-	want, err := encode(r.current(), r.granted)
-	if err != nil {
-		return "", err
-	}
-	if string(want) == announced {
-		resp, err := etcd.Get(try, r.key, clientv3.WithKeysOnly(), clientv3.WithSerializable())
-		if err != nil || len(resp.Kvs) > 0 {
-			return announced, err
-		}
-	}
-	return r.put(try)
 }
