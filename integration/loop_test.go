@@ -363,6 +363,10 @@ func (p *running) failing(t *testing.T, instance string) {
 	}()
 	p.must("demo", "fail", instance)
 	p.eventually(30*time.Second, "the fleet knows", func() bool { return p.signals("inventory")[instance].State == "bad" })
+	p.eventually(30*time.Second, "services says that it is contradicted", func() bool {
+		list := p.must("services", "inventory", "--select", "status=contradicted", "-o", "json")
+		return strings.Contains(list, `"instance": "`+instance+`"`) && strings.Contains(list, "requests failed")
+	})
 }
 
 // wellAgain waits until no verdict is left of what came before.

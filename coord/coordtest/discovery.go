@@ -13,6 +13,7 @@ import (
 
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/coord/discovery"
+	"github.com/otelplat/platform/otelplat/semconv"
 )
 
 // Discovery tests a registry of instances. Open returns a new, empty one.
@@ -30,6 +31,8 @@ func Discovery(t *testing.T, open func(t *testing.T) discovery.Registry) {
 		"of two with one id the last counts":                  discoveryTwice,
 		"what cannot be an instance is refused by field":      discoveryRefused,
 		"an ended context does nothing":                       discoveryContext,
+		"who is up by its own word only is contradicted":      discoveryContradicted,
+		"what happens to an instance is told":                 discoveryEvents,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t)) })
 	}
@@ -346,4 +349,83 @@ func discoveryContext(t *testing.T, r discovery.Registry) {
 	if d := mustDirectory(t, r); len(d.Services()) != 0 {
 		t.Errorf("an ended context registered %v", d.Services())
 	}
+}
+
+// discoveryContradicted lets the fleet condemn an instance that says that it is up.
+func discoveryContradicted(t *testing.T, r discovery.Registry) {
+	var condemned atomic.Value
+	condemned.Store("")
+	told := make(chan struct{}, 1)
+	d, err := r.Directory(t.Context(), discovery.WithVerdicts(discovery.Verdicts{
+		Bad: func(service, instance string) (string, bool) {
+			return "5 of 5 requests failed", service == "orders" && instance == condemned.Load()
+		},
+		Updates: func(context.Context) <-chan struct{} { return told },
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		close(told)
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	mustRegister(t, r, someInstance("a"))
+	b := mustRegister(t, r, someInstance("b"))
+	holds(t, d, "orders", "a", "b")
+	judge := func(id string) {
+		condemned.Store(id)
+		told <- struct{}{}
+	}
+	states := func(want string) {
+		t.Helper()
+		Eventually(t, patience, func() bool {
+			var all []string
+			for _, m := range d.Members("orders") {
+				all = append(all, m.ID+" "+string(m.State()))
+				if m.Contradicted != (m.Figures == "5 of 5 requests failed") {
+					t.Errorf("figures %q of %+v", m.Figures, m)
+				}
+			}
+			return strings.Join(all, ", ") == want
+		}, "states "+want)
+	}
+	states("a up, b up")
+	judge("b")
+	states("a up, b contradicted")
+	up := discovery.Selector{Statuses: []discovery.Status{discovery.Up}}
+	if chosen := up.Select(d, "orders"); len(chosen) != 1 || chosen[0].ID != "a" {
+		t.Errorf("up are %v", chosen)
+	}
+	if err := b.Drain(); err != nil { // then it does not claim to be up
+		t.Fatal(err)
+	}
+	states("a up, b draining")
+	judge("")
+}
+
+// discoveryEvents watches the events of what instances do of their own will.
+func discoveryEvents(t *testing.T, r discovery.Registry) {
+	events := Events(t)
+	d, err := r.Directory(t.Context(), discovery.WithEvents())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := d.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a := mustRegister(t, r, someInstance("a"))
+	events.Wait(t, semconv.EventDiscoveryAppear, "a")
+	if err := a.Drain(); err != nil {
+		t.Fatal(err)
+	}
+	events.Wait(t, semconv.EventDiscoveryDrain, "a")
+	closeRegistration(t, a)
+	events.Wait(t, semconv.EventDiscoveryLeave, "a")
 }

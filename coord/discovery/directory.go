@@ -32,6 +32,8 @@ type directory struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 	ttl      time.Duration // of registrations that do not say theirs
+	verdicts Verdicts
+	observer *observer // nil: nobody is told
 
 	mu   sync.Mutex
 	down map[string]struct{} // keys whose last value said so
@@ -43,7 +45,12 @@ func (e etcdRegistry) Directory(ctx context.Context, opts ...DirectoryOption) (D
 	for _, opt := range opts {
 		opt(&o)
 	}
-	d := &directory{ready: make(chan struct{}), done: make(chan struct{}), ttl: o.ttl, down: make(map[string]struct{})}
+	d := &directory{
+		ready: make(chan struct{}), done: make(chan struct{}), ttl: o.ttl, verdicts: o.verdicts, down: make(map[string]struct{}),
+	}
+	if o.events {
+		d.observer = newObserver()
+	}
 	m, err := mirror.Open(ctx, e.client, "discovery/", d.decode, mirror.WithSavedState())
 	if err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
@@ -92,6 +99,10 @@ func (d *directory) run(ctx context.Context) {
 	holds := make(map[string]*hold)
 	var epoch coord.Epoch
 	updates := d.mirror.Updates(ctx)
+	var judged <-chan struct{}
+	if d.verdicts.Updates != nil {
+		judged = d.verdicts.Updates(ctx)
+	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	first := true
@@ -100,6 +111,13 @@ func (d *directory) run(ctx context.Context) {
 		case _, open := <-updates:
 			if !open {
 				return
+			}
+		case _, open := <-judged:
+			if !open {
+				judged = nil
+			}
+			if first {
+				continue // there is nobody to judge yet
 			}
 		case <-timer.C:
 		}
@@ -186,12 +204,23 @@ func (d *directory) apply(now time.Time, view mirror.View[record], holds map[str
 		}
 		d.report(service, before, h.held(), h.holdFor())
 		if members := h.members(); len(members) > 0 {
+			d.verdicts.contradict(members)
 			services[service] = members
 		} else if len(h.lost) == 0 {
 			delete(holds, service)
 		}
 	}
 	d.services.Store(&services)
+	if d.observer != nil {
+		d.observer.observe(now, services, func(service, id string) bool {
+			h := holds[service]
+			if h == nil {
+				return false
+			}
+			_, lost := h.lost[id]
+			return lost
+		})
+	}
 	return max(wait, 10*time.Millisecond)
 }
 

@@ -19,9 +19,17 @@
 // An instance that leaves on purpose says so first, by status [Down]; any other
 // vanishing counts as a loss.
 //
+// # What its callers say
+//
+// With [WithVerdicts] a member that says it is up, and that the fleet's signals say is
+// bad, is [Contradicted], with the figures. [WithEvents] tells in events what happens to
+// instances. [Selector] chooses among them, and [LastRenewal] asks etcd whether a process
+// still renews.
+//
 // # Ownership and failure
 //
-// A Registration owns a goroutine and a lease, a Directory a mirror and a
-// goroutine; both end with Close. Without etcd a registration tries for ever, and
+// A Registration owns a goroutine, and the registrations of a process with one TTL share
+// a lease and the goroutine that renews it; a Directory owns a mirror and a goroutine. All
+// end with Close. Without etcd a registration tries for ever, and
 // a directory keeps what it knew and tells its age.
 package discovery

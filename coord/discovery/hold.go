@@ -17,6 +17,24 @@ type Member struct {
 	// may well be alive: one refused connection speaks against it, one success
 	// for it.
 	Unconfirmed bool
+
+	// Contradicted says that the instance is up by its own word, and bad by what its
+	// callers measured ([WithVerdicts]); Figures are those. It is for people and their
+	// tools: a router judges by the signals themselves, within its bounds.
+	Contradicted bool
+	Figures      string
+}
+
+// State returns what is known of the member in one word: its own status, [Unconfirmed] or
+// [Contradicted].
+func (m *Member) State() Status {
+	switch {
+	case m.Unconfirmed:
+		return Unconfirmed
+	case m.Contradicted:
+		return Contradicted
+	}
+	return m.Status
 }
 
 const (

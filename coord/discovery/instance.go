@@ -27,6 +27,12 @@ const (
 	Down     Status = "down"     // about to deregister
 )
 
+// What a directory says of a member that may not be as it said last: [Member.State].
+const (
+	Unconfirmed  Status = "unconfirmed"  // vanished together with many others
+	Contradicted Status = "contradicted" // up by its own word, bad by its callers'
+)
+
 // Protocols of endpoints.
 const (
 	HTTP = "http"

@@ -5,6 +5,7 @@ package discovery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,12 +75,40 @@ func (m *memory) Register(ctx context.Context, in Instance, opts ...RegisterOpti
 }
 
 // Directory implements [Registry].
-func (m *memory) Directory(ctx context.Context, _ ...DirectoryOption) (Directory, error) {
+func (m *memory) Directory(ctx context.Context, opts ...DirectoryOption) (Directory, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("discovery: directory: %w", err)
 	}
 	d := &memoryDirectory{Table: &m.table}
+	for _, o := range opts {
+		o(&d.options)
+	}
 	d.ctx, d.end = context.WithCancel(context.Background()) // ends with Close
+	if d.options.verdicts.Updates != nil {
+		judged := d.options.verdicts.Updates(d.ctx)
+		d.wg.Go(func() {
+			for range judged {
+				m.table.updates.Notify()
+			}
+		})
+	}
+	if d.options.events {
+		o := newObserver()
+		look := func() {
+			services := make(map[string][]Member)
+			for _, s := range d.Services() {
+				services[s] = d.Members(s)
+			}
+			o.observe(time.Now(), services, func(string, string) bool { return false }) // in memory all say that they go
+		}
+		look()
+		updates := m.table.updates.Add(d.ctx, wake.Always)
+		d.wg.Go(func() {
+			for range updates {
+				look()
+			}
+		})
+	}
 	return d, nil
 }
 
@@ -187,8 +216,20 @@ func (r *memoryRegistration) Close(context.Context) error {
 // memoryDirectory reads the registry's table until it is closed.
 type memoryDirectory struct {
 	*Table
-	ctx context.Context // ends with Close: the owner's lifetime
-	end context.CancelFunc
+
+	options directoryOptions
+	ctx     context.Context // ends with Close: the owner's lifetime
+	end     context.CancelFunc
+	wg      sync.WaitGroup
+}
+
+func (d *memoryDirectory) Members(service string) []Member {
+	members := d.Table.Members(service)
+	if d.options.verdicts.Bad != nil {
+		members = slices.Clone(members)
+		d.options.verdicts.contradict(members)
+	}
+	return members
 }
 
 func (d *memoryDirectory) Updates(ctx context.Context) <-chan struct{} {
@@ -200,6 +241,7 @@ func (d *memoryDirectory) Updates(ctx context.Context) <-chan struct{} {
 
 func (d *memoryDirectory) Close() error {
 	d.end()
+	d.wg.Wait()
 	return nil
 }
 

@@ -136,7 +136,11 @@ func (o *registerOptions) of(in Instance) Status {
 // DirectoryOption configures [Registry.Directory].
 type DirectoryOption func(*directoryOptions)
 
-type directoryOptions struct{ ttl time.Duration }
+type directoryOptions struct {
+	ttl      time.Duration
+	verdicts Verdicts
+	events   bool
+}
 
 // WithExpectedTTL tells the directory the TTL, within which instances count as having
 // vanished together, of registrations that do not say theirs ([DefaultTTL]).

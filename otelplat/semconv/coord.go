@@ -33,12 +33,19 @@ const (
 
 // Events and metrics of discovery.
 const (
-	EventDiscoveryRegister = "otelplat.discovery.register"  // an instance is registered, or again
-	EventDiscoveryHold     = "otelplat.discovery.hold"      // many instances vanished at once and are kept as unconfirmed
-	EventDiscoveryRelease  = "otelplat.discovery.release"   // the hold ended
-	DiscoveryService       = "otelplat.discovery.service"   // name of the service
-	DiscoveryInstance      = "otelplat.discovery.instance"  // id of the instance
-	DiscoveryInstances     = "otelplat.discovery.instances" // how many it concerns
+	EventDiscoveryRegister   = "otelplat.discovery.register"   // an instance is registered, or again
+	EventDiscoveryHold       = "otelplat.discovery.hold"       // many instances vanished at once and are kept as unconfirmed
+	EventDiscoveryRelease    = "otelplat.discovery.release"    // the hold ended
+	EventDiscoveryAppear     = "otelplat.discovery.appear"     // an instance is there that was not
+	EventDiscoveryDrain      = "otelplat.discovery.drain"      // it takes no new requests
+	EventDiscoveryLeave      = "otelplat.discovery.leave"      // it went as it said
+	EventDiscoverySilent     = "otelplat.discovery.silent"     // it vanished without a word
+	EventDiscoveryReturn     = "otelplat.discovery.return"     // it is back after it went silent
+	EventDiscoveryContradict = "otelplat.discovery.contradict" // it says that it is up, and its callers saw it bad
+	DiscoveryFigures         = "otelplat.discovery.figures"    // what its callers saw
+	DiscoveryService         = "otelplat.discovery.service"    // name of the service
+	DiscoveryInstance        = "otelplat.discovery.instance"   // id of the instance
+	DiscoveryInstances       = "otelplat.discovery.instances"  // how many it concerns
 )
 
 // Events of elections.
