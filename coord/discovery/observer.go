@@ -109,7 +109,8 @@ func (o *observer) tell(key [2]string, was Status, known bool, is Status, figure
 	if !o.loaded || known && was == is {
 		return
 	}
-	event, severity := "", log.SeverityInfo
+	var event string
+	severity := log.SeverityInfo
 	switch {
 	case is == silent:
 		event, severity = semconv.EventDiscoverySilent, log.SeverityWarn

@@ -15,8 +15,6 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 )
 
 // root is where keys live, below the namespace.
@@ -172,7 +170,7 @@ func (e *etcd) commit(ctx context.Context, conditions []Condition, operations []
 	}
 	resp, err := e.client.Etcd().Txn(ctx).If(ifs...).Then(thens...).Else(gets...).Commit()
 	switch {
-	case err != nil && uncertain(err):
+	case err != nil && coord.Uncertain(err):
 		return 0, fmt.Errorf("%w: %w", ErrUncertain, err)
 	case err != nil:
 		return 0, fmt.Errorf("kv: commit: %w", err)
@@ -201,25 +199,6 @@ func conflict(conditions []Condition, responses []*etcdserverpb.ResponseOp) erro
 		}
 	}
 	return errors.New("kv: etcd refused a commit whose conditions hold")
-}
-
-// uncertain reports whether a write may have been applied although it failed:
-// whatever etcd did not refuse outright.
-func uncertain(err error) bool {
-	var refused rpctypes.EtcdError
-	if errors.As(err, &refused) {
-		switch refused.Code() {
-		case codes.Unavailable, codes.DeadlineExceeded, codes.Unknown, codes.Canceled:
-			return true
-		}
-		return false
-	}
-	switch status.Code(err) {
-	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.ResourceExhausted,
-		codes.FailedPrecondition, codes.NotFound, codes.OutOfRange, codes.Unimplemented:
-		return false
-	}
-	return true
 }
 
 // Watch follows the prefix with a mirror.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/coord"
+	"github.com/otelplat/platform/internal/statefile"
 )
 
 const (
@@ -145,7 +146,7 @@ func readPart(r *bytes.Reader) ([]byte, error) {
 // load takes over a saved state, before the mirror's goroutine starts. A file that cannot
 // be read as a whole is reported and ignored; that there is none is no error.
 func (m *Mirror[T]) load() {
-	file, err := readBounded(m.saved)
+	file, err := statefile.Read(m.saved, maxSavedFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return
 	}
@@ -172,17 +173,6 @@ func (m *Mirror[T]) load() {
 	m.publish(s, true)
 }
 
-func readBounded(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxSavedFile {
-		return nil, fmt.Errorf("%d bytes exceed %d", info.Size(), maxSavedFile)
-	}
-	return os.ReadFile(path)
-}
-
 // save writes the newest state down while it changes, and once more at the end.
 func (m *Mirror[T]) save(ctx context.Context, updates <-chan struct{}) {
 	var last *state[T]
@@ -191,7 +181,7 @@ func (m *Mirror[T]) save(ctx context.Context, updates <-chan struct{}) {
 		if s == last || s.revision == 0 {
 			return
 		}
-		if err := writeSaved(m.saved, m.prefix, s); err != nil {
+		if err := statefile.Write(m.saved, func(w io.Writer) error { return encodeSaved(w, m.prefix, s) }); err != nil {
 			m.tel.unsaved(fmt.Errorf("mirror: state of %s not saved: %w", m.name, err))
 			return
 		}
@@ -210,26 +200,4 @@ func (m *Mirror[T]) save(ctx context.Context, updates <-chan struct{}) {
 		}
 	}
 	write()
-}
-
-// writeSaved replaces the file by a rename, so that it is the old one or the new one
-// whatever happens, and only the owner can read it.
-func writeSaved[T any](path, prefix string, s *state[T]) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(dir, ".saving-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	err = encodeSaved(file, prefix, s)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }

@@ -9,9 +9,13 @@
 // and [Store.Rollback] makes an old content the newest revision: nothing is ever
 // changed or taken away by it.
 //
+// [Store.Apply] changes several documents, all or none. [Store.Tag] names a revision, and
+// [Store.Prune] deletes old ones that have no name.
+//
 // A [Follower] keeps the current revision in memory and its content verified
 // against the hash. It works as a mirror does: while etcd is away it holds what
-// it has, and tells its age.
+// it has, and tells its age. With a state directory it starts from what was held before.
+// The revision that it holds and its age are gauges.
 //
 // # Format
 //

@@ -5,11 +5,15 @@ package versioned
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/url"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/coord/mirror"
+	"github.com/otelplat/platform/internal/statefile"
 	"github.com/otelplat/platform/internal/wake"
 )
 
@@ -28,6 +32,8 @@ type Follower struct {
 	current atomic.Pointer[held]
 	loaded  chan struct{} // closed when the first state is known
 	updates wake.Set
+	saved   string // file of the content; "" for none
+	tel     telemetry
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
@@ -39,15 +45,16 @@ type held struct {
 }
 
 // Follow returns a follower of a document, which need not exist. It does not
-// wait for etcd. The context is for the call only; close the follower before the
-// client.
+// wait for etcd. With a state directory ([coord.WithStateDir]) the document is kept there
+// too, verified when it is read, and is the current one while etcd is away at the start. The
+// context is for the call only; close the follower before the client.
 func Follow(ctx context.Context, c *coord.Client, family Family, name string) (*Follower, error) {
 	if err := coord.CheckName("document", name); err != nil {
 		return nil, err
 	}
 	heads, err := mirror.Open(ctx, c, string(family)+"/"+name+"/head", func(_ string, value []byte) (Revision, error) {
 		return decodeRecord(value)
-	})
+	}, mirror.WithSavedState())
 	if err != nil {
 		return nil, fmt.Errorf("versioned: follow %s %q: %w", family, name, err)
 	}
@@ -56,6 +63,10 @@ func Follow(ctx context.Context, c *coord.Client, family Family, name string) (*
 		store: New(c, family), name: name, heads: heads,
 		loaded: make(chan struct{}), cancel: cancel, done: make(chan struct{}),
 	}
+	if dir := c.StateDir(); dir != "" {
+		f.saved = filepath.Join(dir, "document", url.PathEscape(c.Key(string(family), name)))
+	}
+	f.tel = observe(f)
 	go f.run(run)
 	return f, nil
 }
@@ -102,6 +113,7 @@ func (f *Follower) Age() time.Duration { return f.heads.Age() }
 func (f *Follower) Close() error {
 	f.cancel()
 	<-f.done
+	f.tel.end()
 	return f.heads.Close()
 }
 
@@ -143,13 +155,35 @@ func (f *Follower) load(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, contentTimeout)
 	defer cancel()
-	content, err := f.store.content(ctx, f.name, rev)
+	content, err := f.content(ctx, rev)
 	if err != nil {
 		f.store.client.Logger().DebugContext(ctx, "versioned: content not read, trying again", "document", f.name, "error", err)
 		return false
 	}
 	f.publish(&held{doc: Document{Name: f.name, Revision: rev, Content: content}, exists: true})
 	return true
+}
+
+// content reads a revision's content from the state directory when it is there, else from
+// etcd.
+func (f *Follower) content(ctx context.Context, rev Revision) ([]byte, error) {
+	if f.saved != "" {
+		if content, err := statefile.Read(f.saved, MaxContent); err == nil && hash(content) == rev.Hash {
+			return content, nil
+		}
+	}
+	content, err := f.store.content(ctx, f.name, rev)
+	if err != nil || f.saved == "" {
+		return content, err
+	}
+	err = statefile.Write(f.saved, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+	if err != nil { // the next start needs etcd
+		f.store.client.Logger().WarnContext(ctx, "versioned: document not saved", "document", f.name, "error", err)
+	}
+	return content, nil
 }
 
 func (f *Follower) publish(h *held) {

@@ -31,7 +31,7 @@ const (
 type Revision struct {
 	Number      int64             // 1 for the first
 	Author      string            // who wrote it, as the writer says
-	Time        time.Time         // the writer's clock; for people, never compared
+	Time        time.Time         // the writer's clock: for people, and for Prune's age
 	Reason      string            // why
 	Hash        string            // hex SHA-256 of the content
 	Size        int64             // bytes of the content
@@ -47,8 +47,14 @@ type Document struct {
 	Content  []byte
 }
 
-// ErrNotFound is returned for a document or revision that does not exist.
-var ErrNotFound = errors.New("versioned: not found")
+var (
+	// ErrNotFound is returned for a document, a revision or a tag that does not exist.
+	ErrNotFound = errors.New("versioned: not found")
+
+	// ErrUncertain is returned for a write that may or may not have happened: the
+	// connection or the caller's time ended before the answer.
+	ErrUncertain = errors.New("versioned: the write may have happened")
+)
 
 // ConflictError says that the head is not the one that the writer saw.
 type ConflictError struct {

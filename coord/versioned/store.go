@@ -7,8 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +16,6 @@ import (
 
 // Any as the expected revision of [PutOptions] writes whatever the head is.
 const Any = -1
-
-// maxAttempts bounds the retries of a write that expects nothing and lost a race.
-const maxAttempts = 10
 
 // Store reads and writes the documents of one family.
 type Store struct {
@@ -44,24 +39,14 @@ type PutOptions struct {
 
 // Put writes a new revision and makes it the head. It returns [*ConflictError]
 // when the head is not the expected one, [*LimitError] and [*coord.NameError] for
-// bad input, before anything is sent. Chunks are written first, the revision and
-// the head in one transaction: a writer that dies leaves no half document.
+// bad input, before anything is sent, and [ErrUncertain]. Chunks are written first, the
+// revision and the head in one transaction: a writer that dies leaves no half document.
 func (s *Store) Put(ctx context.Context, name string, content []byte, opts PutOptions) (Revision, error) {
-	if err := s.check(name, content, opts); err != nil {
+	revs, err := s.Apply(ctx, []Edit{{Name: name, Content: content, PutOptions: opts}})
+	if err != nil {
 		return Revision{}, err
 	}
-	rev := Revision{
-		Author: opts.Author, Reason: opts.Reason, Time: time.Now(), Annotations: maps.Clone(opts.Annotations),
-		Hash: hash(content), Size: int64(len(content)), Chunks: []string{},
-	}
-	for chunk := range slices.Chunk(content, chunkSize) {
-		sum := hash(chunk)
-		rev.Chunks = append(rev.Chunks, sum)
-		if _, err := s.client.Etcd().Put(ctx, s.key(name, "chunk", sum), string(chunk)); err != nil {
-			return Revision{}, s.wrap("write", name, err)
-		}
-	}
-	return s.commit(ctx, name, rev, opts.Expect)
+	return revs[0], nil
 }
 
 // Rollback makes the content of an older revision the newest one, with the
@@ -79,47 +64,11 @@ func (s *Store) Rollback(ctx context.Context, name string, to int64, opts PutOpt
 	if rev.Reason == "" {
 		rev.Reason = fmt.Sprintf("roll back to revision %d", to)
 	}
-	return s.commit(ctx, name, rev, opts.Expect)
-}
-
-// commit gives the revision its number and moves the head.
-func (s *Store) commit(ctx context.Context, name string, rev Revision, expect int64) (Revision, error) {
-	for range maxAttempts {
-		head, mod, err := s.head(ctx, name)
-		if err != nil {
-			return Revision{}, err
-		}
-		if expect != Any && head.Number != expect {
-			return Revision{}, &ConflictError{s.family, name, expect, head.Number}
-		}
-		// Numbers go on after a delete: a revision, once written, is never
-		// written over.
-		last, err := s.lastNumber(ctx, name, head.Number)
-		if err != nil {
-			return Revision{}, err
-		}
-		rev.Number = last + 1
-		value, err := encodeRecord(rev)
-		if err != nil {
-			return Revision{}, s.wrap("encode", name, err)
-		}
-		key := s.revKey(name, rev.Number)
-		resp, err := s.client.Etcd().Txn(ctx).If(
-			clientv3.Compare(clientv3.ModRevision(s.key(name, "head")), "=", mod),
-			clientv3.Compare(clientv3.CreateRevision(key), "=", 0),
-		).Then(
-			clientv3.OpPut(s.key(name, "head"), string(value)),
-			clientv3.OpPut(key, string(value)),
-		).Commit()
-		if err != nil {
-			return Revision{}, s.wrap("write", name, err)
-		}
-		if resp.Succeeded {
-			rev.ModRevision = resp.Header.Revision
-			return rev, nil
-		}
+	p := &pending{name: name, rev: rev, expect: opts.Expect}
+	if err := s.commit(ctx, []*pending{p}); err != nil {
+		return Revision{}, err
 	}
-	return Revision{}, fmt.Errorf("versioned: %s %q: head moved %d times while writing", s.family, name, maxAttempts)
+	return p.rev, nil
 }
 
 // Get returns a revision with its content, number 0 for the head. It returns
@@ -128,16 +77,7 @@ func (s *Store) Get(ctx context.Context, name string, number int64) (Document, e
 	if err := coord.CheckName("document", name); err != nil {
 		return Document{}, err
 	}
-	var rev Revision
-	var err error
-	if number == 0 {
-		rev, _, err = s.head(ctx, name)
-		if err == nil && rev.Number == 0 {
-			err = s.wrap("read", name, ErrNotFound)
-		}
-	} else {
-		rev, err = s.revision(ctx, name, number)
-	}
+	rev, err := s.record(ctx, name, number)
 	if err != nil {
 		return Document{}, err
 	}
@@ -177,35 +117,8 @@ func (s *Store) History(ctx context.Context, name string, limit int) ([]Revision
 // Delete removes the head: there is no current revision any more. The history
 // stays, and a later Put goes on with its numbers. Expect is as in [PutOptions].
 func (s *Store) Delete(ctx context.Context, name string, expect int64) error {
-	if err := coord.CheckName("document", name); err != nil {
-		return err
-	}
-	head, mod, err := s.head(ctx, name)
-	switch {
-	case err != nil:
-		return err
-	case head.Number == 0:
-		return s.wrap("delete", name, ErrNotFound)
-	case expect != Any && head.Number != expect:
-		return &ConflictError{s.family, name, expect, head.Number}
-	}
-	key := s.key(name, "head")
-	resp, err := s.client.Etcd().Txn(ctx).
-		If(clientv3.Compare(clientv3.ModRevision(key), "=", mod)).
-		Then(clientv3.OpDelete(key)).Else(clientv3.OpGet(key)).Commit()
-	if err != nil {
-		return s.wrap("delete", name, err)
-	}
-	if resp.Succeeded {
-		return nil
-	}
-	conflict := &ConflictError{Family: s.family, Name: name, Expected: head.Number}
-	if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) > 0 {
-		if now, err := decodeRecord(kvs[0].Value); err == nil {
-			conflict.Actual = now.Number
-		}
-	}
-	return conflict
+	_, err := s.Apply(ctx, []Edit{{Name: name, Delete: true, PutOptions: PutOptions{Expect: expect}}})
+	return err
 }
 
 // List returns the names of the documents that have a head, in order.
@@ -277,18 +190,6 @@ func (s *Store) revision(ctx context.Context, name string, number int64) (Revisi
 	}
 	rev.ModRevision = resp.Kvs[0].ModRevision
 	return rev, nil
-}
-
-// lastNumber returns the greatest number in use. With a head that is the head's.
-func (s *Store) lastNumber(ctx context.Context, name string, head int64) (int64, error) {
-	if head > 0 {
-		return head, nil
-	}
-	revs, err := s.History(ctx, name, 1)
-	if err != nil || len(revs) == 0 {
-		return 0, err
-	}
-	return revs[0].Number, nil
 }
 
 // content reads and verifies the chunks of a revision. Chunks are immutable: any

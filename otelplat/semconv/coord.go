@@ -24,6 +24,14 @@ const (
 	MirrorEpochTo   = "otelplat.mirror.epoch.to"   // the epoch that began
 )
 
+// Metrics of documents that are followed.
+const (
+	VersionedRevision = "otelplat.versioned.revision" // gauge, {revision}: that is held, 0 for none
+	VersionedAge      = "otelplat.versioned.age"      // gauge, s: since it was known to be the newest
+	VersionedFamily   = "otelplat.versioned.family"   // config or policy
+	VersionedDocument = "otelplat.versioned.document" // name
+)
+
 // Events of locks.
 const (
 	EventLockLost = "otelplat.lock.lose" // a held lock can no longer be proved to be held

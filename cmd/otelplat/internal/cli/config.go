@@ -25,8 +25,10 @@ func configCommand() *cobra.Command {
 		Long: `A document has revisions that never change. Services that follow it have a new one
 within a second; what cannot be parsed is refused here, before it is written.`,
 	}
-	c.AddCommand(configPut(), documentGet(versioned.Config, "shop.inventory-2"), documentHistory(versioned.Config, "shop.inventory-2"),
-		configDiff(), documentRollback(versioned.Config, "shop.inventory-2"), configDelete())
+	const example = "shop.inventory-2"
+	c.AddCommand(configPut(), configApply(), documentGet(versioned.Config, example), documentHistory(versioned.Config, example),
+		configDiff(), documentRollback(versioned.Config, example), documentTag(versioned.Config, example),
+		documentPrune(versioned.Config, example), configDelete())
 	return c
 }
 
@@ -79,7 +81,7 @@ an @, or with @- of standard input.`,
 			if err := coord.CheckName("name", args[0]); err != nil {
 				return err
 			}
-			content, err := readData(c.InOrStdin(), args[1])
+			content, err := readData(c.InOrStdin(), args[1], versioned.MaxContent)
 			if err != nil {
 				return err
 			}
@@ -102,12 +104,16 @@ an @, or with @- of standard input.`,
 
 func documentGet(family versioned.Family, example string) *cobra.Command {
 	var t target
-	var revision int64
+	var older which
 	c := &cobra.Command{
 		Use: "get NAME", Short: "Print a document, byte for byte", Args: cobra.ExactArgs(1),
 		Example: fmt.Sprintf("  otelplat %s get %s\n  otelplat %s get %s --revision 3", family, example, family, example),
 		RunE: func(c *cobra.Command, args []string) error {
 			return t.withDocuments(c, family, func(ctx context.Context, s *versioned.Store) error {
+				revision, err := older.of(ctx, s, args[0])
+				if err != nil {
+					return err
+				}
 				doc, err := s.Get(ctx, args[0], revision)
 				if err != nil {
 					return err
@@ -118,7 +124,7 @@ func documentGet(family versioned.Family, example string) *cobra.Command {
 		},
 	}
 	t.flags(c)
-	c.Flags().Int64Var(&revision, "revision", 0, "an older revision (0: the newest)")
+	older.flags(c, "revision", "an older revision (0: the newest)")
 	return c
 }
 
@@ -170,14 +176,18 @@ func documentHistory(family versioned.Family, example string) *cobra.Command {
 func documentRollback(family versioned.Family, example string) *cobra.Command {
 	var t target
 	var w change
-	var to int64
+	var older which
 	c := &cobra.Command{
-		Use: "rollback NAME --to N", Short: "Make an older revision's content the newest revision", Args: cobra.ExactArgs(1),
+		Use: "rollback NAME {--to N | --tag TAG}", Short: "Make an older revision's content the newest revision", Args: cobra.ExactArgs(1),
 		Long: `Writes the content of an older revision as a new one: nothing is deleted, and a
 rollback can be rolled back.`,
 		Example: fmt.Sprintf("  otelplat %s rollback %s --to 3", family, example),
 		RunE: func(c *cobra.Command, args []string) error {
 			return t.withDocuments(c, family, func(ctx context.Context, s *versioned.Store) error {
+				to, err := older.of(ctx, s, args[0])
+				if err != nil {
+					return err
+				}
 				rev, err := s.Rollback(ctx, args[0], to, w.options())
 				if err == nil {
 					fmt.Fprintf(c.ErrOrStderr(), "%s is at revision %d, which has the content of %d\n", args[0], rev.Number, to)
@@ -188,8 +198,8 @@ rollback can be rolled back.`,
 	}
 	t.flags(c)
 	w.flags(c)
-	c.Flags().Int64Var(&to, "to", 0, "the revision")
-	_ = c.MarkFlagRequired("to")
+	older.flags(c, "to", "the revision")
+	c.MarkFlagsOneRequired("to", "tag")
 	return c
 }
 

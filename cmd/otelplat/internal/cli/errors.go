@@ -87,6 +87,7 @@ func explain(err error) (code int, hint string) {
 	var swap *kv.ConflictError
 	var key *kv.KeyError
 	var limit *kv.LimitError
+	var large *versioned.LimitError
 	var command *commandError
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -142,7 +143,9 @@ func explain(err error) (code int, hint string) {
 		return ExitNotFound, ""
 	case errors.As(err, &swap):
 		return ExitConflict, "look at what is there: otelplat kv get " + swap.Key + " -o json"
-	case errors.As(err, &key), errors.As(err, &limit):
+	case errors.Is(err, versioned.ErrUncertain):
+		return ExitUnavailable, "look whether it was written: otelplat config history, policy history"
+	case errors.As(err, &key), errors.As(err, &limit), errors.As(err, &large):
 		return ExitUsage, ""
 	case errors.Is(err, kv.ErrNotFound):
 		return ExitNotFound, "otelplat kv ls"
@@ -156,7 +159,8 @@ func explain(err error) (code int, hint string) {
 		return ExitUnavailable, ""
 	}
 	// Cobra's own errors have no type.
-	if text := err.Error(); strings.HasPrefix(text, "unknown command") || strings.HasPrefix(text, "required flag") {
+	if text := err.Error(); strings.HasPrefix(text, "unknown command") || strings.HasPrefix(text, "required flag") ||
+		strings.Contains(text, " flags in the group [") { // cobra has no types for these
 		return ExitUsage, "otelplat --help"
 	}
 	return ExitFailed, ""

@@ -101,7 +101,7 @@ the argument of --data, of the file behind an @, or with @- of standard input.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			e.Type, e.DataContentType = args[0], contentType
 			var err error
-			if e.Data, err = readData(c.InOrStdin(), data); err != nil {
+			if e.Data, err = readData(c.InOrStdin(), data, event.MaxData); err != nil {
 				return err
 			}
 			e = e.Complete(p.as)
@@ -127,7 +127,7 @@ the argument of --data, of the file behind an @, or with @- of standard input.`,
 }
 
 // readData returns what the flag says, at most a byte more than an event may have.
-func readData(in io.Reader, flag string) ([]byte, error) {
+func readData(in io.Reader, flag string, limit int64) ([]byte, error) {
 	name, isFile := strings.CutPrefix(flag, "@")
 	if !isFile {
 		return []byte(flag), nil
@@ -143,7 +143,7 @@ func readData(in io.Reader, flag string) ([]byte, error) {
 		defer func() { _ = file.Close() }() // only read
 		in = file
 	}
-	return io.ReadAll(io.LimitReader(in, event.MaxData+1))
+	return io.ReadAll(io.LimitReader(in, limit+1))
 }
 
 func tailCommand() *cobra.Command {

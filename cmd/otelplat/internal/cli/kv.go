@@ -92,7 +92,7 @@ standard input.`,
 		Example: `  otelplat kv put flags/checkout on
   otelplat kv put session/ada @session.json --ttl 30s`,
 		RunE: func(c *cobra.Command, args []string) error {
-			value, err := readData(c.InOrStdin(), args[1])
+			value, err := readData(c.InOrStdin(), args[1], kv.MaxValue)
 			if err != nil {
 				return err
 			}
@@ -145,7 +145,7 @@ func kvSwap() *cobra.Command {
 wants it to be absent. Otherwise nothing is written, and the code is 6.`,
 		Example: `  otelplat kv cas leader/report me --revision 0`,
 		RunE: func(c *cobra.Command, args []string) error {
-			value, err := readData(c.InOrStdin(), args[1])
+			value, err := readData(c.InOrStdin(), args[1], kv.MaxValue)
 			if err != nil {
 				return err
 			}

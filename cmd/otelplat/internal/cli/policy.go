@@ -17,7 +17,8 @@ import (
 
 func policyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Check and push policy bundles"}
-	c.AddCommand(policyPush(), policyCheck(), documentHistory(versioned.Policy, "shop"), documentRollback(versioned.Policy, "shop"))
+	c.AddCommand(policyPush(), policyCheck(), documentHistory(versioned.Policy, "shop"), documentRollback(versioned.Policy, "shop"),
+		documentTag(versioned.Policy, "shop"), documentPrune(versioned.Policy, "shop"))
 	return c
 }
 
