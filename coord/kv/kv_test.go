@@ -78,12 +78,17 @@ func TestACopyAnswersWhileEtcdIsAway(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	coordtest.Eventually(t, 20*time.Second, func() bool {
-		_, err := store.Get(t.Context(), "copied/a", kv.Local())
+	defer proxy.Heal()
+	coordtest.Eventually(t, 20*time.Second, func() bool { // until the copy is loaded etcd is asked
+		proxy.BlackHole()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, err := store.Get(ctx, "copied/a", kv.Local())
+		if err != nil {
+			proxy.Heal()
+		}
 		return err == nil
 	}, "the copy is there")
-	proxy.BlackHole()
-	defer proxy.Heal()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if e, err := store.Get(ctx, "copied/a", kv.Local()); err != nil || string(e.Value) != "1" {
