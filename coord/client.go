@@ -3,6 +3,7 @@
 package coord
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelplat/platform/coord/access"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -76,6 +78,7 @@ func Open(opts ...Option) (*Client, error) {
 		PermitWithoutStream:  true,
 		Logger:               zap.NewNop(), // our callers report what they could not do; the client's own log repeats it
 		DialOptions: []grpc.DialOption{
+			grpc.WithChainUnaryInterceptor(explainDenied(access.Namespace{Root: cfg.root, Name: cfg.namespace}, cmp.Or(cfg.user, cfg.commonName()))),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: maxReconnectDelay},
 				MinConnectTimeout: 2 * time.Second,
@@ -155,6 +158,18 @@ func (c *config) logger() *slog.Logger {
 		return c.log
 	}
 	return slog.Default()
+}
+
+// commonName returns whom the client certificate is of: etcd takes it for the user.
+func (c *config) commonName() string {
+	if c.certFile == "" {
+		return ""
+	}
+	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		return "" // tls says so
+	}
+	return pair.Leaf.Subject.CommonName
 }
 
 // tls returns nil when the endpoints are plain.

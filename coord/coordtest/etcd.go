@@ -23,6 +23,8 @@ const startTimeout = 30 * time.Second
 // Server is an etcd for one test. Its methods are not safe for concurrent use.
 type Server struct {
 	t      testing.TB
+	scheme string
+	opts   []embedded.Option
 	dir    string
 	port   int
 	server *embedded.Server
@@ -32,14 +34,27 @@ type Server struct {
 // It does not fsync: what a test loses by that, it loses with the machine.
 func Etcd(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t, dir: t.TempDir()}
+	return start(t, "http")
+}
+
+// SecureEtcd is [Etcd] with TLS: clients need certificates of the authority, and the
+// server has one of it.
+func SecureEtcd(t testing.TB, a *Authority) *Server {
+	t.Helper()
+	cert, key := a.Issue(t, "etcd", time.Hour)
+	return start(t, "https", embedded.WithTLS(cert, key, a.File))
+}
+
+func start(t testing.TB, scheme string, opts ...embedded.Option) *Server {
+	t.Helper()
+	s := &Server{t: t, scheme: scheme, dir: t.TempDir(), opts: opts}
 	t.Cleanup(s.Stop)
 	s.Start()
 	return s
 }
 
 // Endpoint returns the client URL, which stays the same over restarts.
-func (s *Server) Endpoint() string { return "http://" + s.Address() }
+func (s *Server) Endpoint() string { return s.scheme + "://" + s.Address() }
 
 // Address returns host and port for clients.
 func (s *Server) Address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
@@ -52,7 +67,7 @@ func (s *Server) Start() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	server, err := embedded.Start(ctx, embedded.WithDir(s.dir), embedded.WithClientPort(s.port), embedded.ForTests())
+	server, err := embedded.Start(ctx, append(s.opts, embedded.WithDir(s.dir), embedded.WithClientPort(s.port), embedded.ForTests())...)
 	if err != nil {
 		s.t.Fatalf("coordtest: %v", err)
 	}

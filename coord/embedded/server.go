@@ -144,7 +144,13 @@ func (o *options) etcdConfig() (*embed.Config, string, error) {
 	}
 	clientURL, peerURL := url.URL{Scheme: "http", Host: client}, url.URL{Scheme: "http", Host: peer}
 
+	if !o.tls.Empty() {
+		clientURL.Scheme = "https"
+	}
+
 	cfg := embed.NewConfig()
+	cfg.ClientTLSInfo = o.tls
+	cfg.EnableGRPCGateway = false // it would need a client certificate of its own, and nobody here speaks JSON to etcd
 	cfg.Name = "otelplat"
 	cfg.Dir = o.dir
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{clientURL}, []url.URL{clientURL}
