@@ -34,6 +34,9 @@ const (
 	host = "127.0.0.1"
 )
 
+// Name is the member's name in its cluster of one.
+const Name = "otelplat"
+
 // Server is a running etcd member.
 type Server struct {
 	etcd      *embed.Etcd
@@ -151,7 +154,7 @@ func (o *options) etcdConfig() (*embed.Config, string, error) {
 	cfg := embed.NewConfig()
 	cfg.ClientTLSInfo = o.tls
 	cfg.EnableGRPCGateway = false // it would need a client certificate of its own, and nobody here speaks JSON to etcd
-	cfg.Name = "otelplat"
+	cfg.Name = Name
 	cfg.Dir = o.dir
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{clientURL}, []url.URL{clientURL}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peerURL}, []url.URL{peerURL}

@@ -88,6 +88,7 @@ func explain(err error) (code int, hint string) {
 	var key *kv.KeyError
 	var limit *kv.LimitError
 	var large *versioned.LimitError
+	var denied *coord.DeniedError
 	var command *commandError
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -115,8 +116,10 @@ func explain(err error) (code int, hint string) {
 		return ExitUnavailable, "start one with: otelplat up --demo, or name an etcd with --endpoints"
 	case isAny(err, rpctypes.ErrAuthFailed, rpctypes.ErrUserEmpty, rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision):
 		return ExitUnauthenticated, "set OTELPLAT_ETCD_USER and OTELPLAT_ETCD_PASSWORD, or OTELPLAT_ETCD_CERT_FILE and _KEY_FILE"
+	case errors.As(err, &denied):
+		return ExitDenied, denied.Give
 	case isAny(err, rpctypes.ErrPermissionDenied):
-		return ExitDenied, "etcd's roles do not allow this user that key"
+		return ExitDenied, "etcd's roles do not allow this user that; otelplat etcd roles show tells what they allow"
 	case errors.As(err, &away) && away.hint != "":
 		return ExitUnavailable, away.hint
 	case errors.As(err, &away):
