@@ -3,11 +3,11 @@
 package mirror
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"time"
 
@@ -117,7 +117,7 @@ func (f *follower[T]) list(ctx context.Context) error {
 	page := first
 	for {
 		for _, kv := range page.kvs {
-			key := strings.TrimPrefix(string(kv.Key), f.prefix)
+			key := f.relative(kv.Key)
 			was := old.trie.get(key)
 			if sameEpoch && was != nil && was.mod == kv.ModRevision {
 				next.trie.set(e, key, was.value, was.mod)
@@ -134,6 +134,7 @@ func (f *follower[T]) list(ctx context.Context) error {
 		}
 	}
 	changed = changed || next.trie.len != old.trie.len
+	next.index = newIndex(&next.trie)
 	if !sameEpoch && old.revision > 0 {
 		f.tel.newEpoch(string(old.epoch), string(epoch))
 	}
@@ -165,6 +166,12 @@ func (f *follower[T]) decodeInto(next, old *state[T], e *edit, key string, kv *m
 		}
 	}
 	return false
+}
+
+// relative returns a key below the prefix. It does not keep the prefix's bytes, of which
+// there are as many copies as keys.
+func (f *follower[T]) relative(key []byte) string {
+	return string(bytes.TrimPrefix(key, []byte(f.prefix)))
 }
 
 // keepRaw keeps the bytes of a value, for the saved state.
@@ -327,20 +334,26 @@ func (f *follower[T]) apply(resp clientv3.WatchResponse) {
 	next.revision = max(last, old.revision)
 	e := &edit{}
 	changed := false
+	keys := make([]string, 0, len(resp.Events))
 	for _, ev := range resp.Events {
-		key := strings.TrimPrefix(string(ev.Kv.Key), f.prefix)
+		key := f.relative(ev.Kv.Key)
 		was := next.trie.get(key)
 		if was != nil && was.mod >= ev.Kv.ModRevision {
 			continue // a list was newer
 		}
 		if ev.Type == clientv3.EventTypeDelete {
 			delete(f.rejectedAt, key)
-			changed = next.trie.remove(e, key) || changed
+			if next.trie.remove(e, key) {
+				changed = true
+				keys = append(keys, key)
+			}
 			next.raw.remove(e, key)
 			continue
 		}
 		changed = f.decodeInto(&next, &next, e, key, ev.Kv, true, f.rejectedAt) || changed
+		keys = append(keys, key)
 	}
+	next.follow(keys)
 	f.rejected.Store(int64(len(f.rejectedAt)))
 	f.publish(&next, changed)
 }

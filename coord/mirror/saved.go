@@ -170,6 +170,7 @@ func (m *Mirror[T]) load() {
 		s.trie.set(e, entry.key, value, entry.mod)
 		s.raw.set(e, entry.key, entry.raw, entry.mod)
 	}
+	s.index = newIndex(&s.trie)
 	m.publish(s, true)
 }
 

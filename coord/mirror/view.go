@@ -17,6 +17,7 @@ type View[T any] struct {
 // state is what a mirror publishes: one pointer, never changed once stored.
 type state[T any] struct {
 	trie     trie[T]
+	index    *index[T]    // of trie, shared with other states; nil for a few keys
 	raw      trie[[]byte] // the bytes of the same keys; empty unless the state is saved
 	revision int64
 	epoch    coord.Epoch
@@ -73,11 +74,4 @@ func (v View[T]) ModRevision(key string) int64 {
 		return l.mod
 	}
 	return 0
-}
-
-func (s *state[T]) get(key string) (value T, ok bool) {
-	if l := s.trie.get(key); l != nil {
-		return l.value, true
-	}
-	return value, false
 }
