@@ -96,8 +96,7 @@ func (d *directory) Close() error {
 func (d *directory) run(ctx context.Context) {
 	defer close(d.done)
 	defer d.updates.Close()
-	holds := make(map[string]*hold)
-	var epoch coord.Epoch
+	f := &fleet{records: make(map[string]map[string]record), holds: make(map[string]*hold)}
 	updates := d.mirror.Updates(ctx)
 	var judged <-chan struct{}
 	if d.verdicts.Updates != nil {
@@ -107,6 +106,7 @@ func (d *directory) run(ctx context.Context) {
 	defer timer.Stop()
 	first := true
 	for {
+		all := false
 		select {
 		case _, open := <-updates:
 			if !open {
@@ -119,12 +119,10 @@ func (d *directory) run(ctx context.Context) {
 			if first {
 				continue // there is nobody to judge yet
 			}
+			all = true
 		case <-timer.C:
 		}
-		view := d.mirror.View()
-		changedEpoch := !first && view.Epoch() != epoch
-		epoch = view.Epoch()
-		next := d.apply(time.Now(), view, holds, changedEpoch)
+		next := d.apply(time.Now(), d.mirror.View(), f, all)
 		if first {
 			close(d.ready)
 			first = false
@@ -162,58 +160,73 @@ func (d *directory) takeLeft(view mirror.View[record]) []string {
 	return left
 }
 
-// apply computes the members of all services and returns when to look again.
-func (d *directory) apply(now time.Time, view mirror.View[record], holds map[string]*hold, newEpoch bool) time.Duration {
-	announced := make(map[string]map[string]Instance)
-	ttls := make(map[string]time.Duration)
-	for key, r := range view.All() {
-		service, _, _ := strings.Cut(key, "/")
-		if announced[service] == nil {
-			announced[service] = make(map[string]Instance)
+// fleet is what a directory knows, of its goroutine only: what is announced as of a view,
+// and what vanished.
+type fleet struct {
+	view    mirror.View[record]
+	records map[string]map[string]record // by service and id
+	holds   map[string]*hold
+	epoch   coord.Epoch
+}
+
+// take takes over what changed since the last view, and returns the services that it
+// touches.
+func (f *fleet) take(view mirror.View[record]) map[string]bool {
+	touched := make(map[string]bool)
+	for _, c := range view.Since(f.view) {
+		service, id, _ := strings.Cut(c.Key, "/")
+		touched[service] = true
+		if c.Deleted {
+			delete(f.records[service], id)
+			if len(f.records[service]) == 0 {
+				delete(f.records, service)
+			}
+			continue
 		}
-		announced[service][r.ID] = r.Instance
-		ttl := r.ttl
-		if ttl == 0 {
-			ttl = d.ttl
+		if f.records[service] == nil {
+			f.records[service] = make(map[string]record)
 		}
-		ttls[service] = max(ttls[service], ttl)
+		f.records[service][id] = c.Value
 	}
+	f.view = view
+	return touched
+}
+
+// apply computes the members of the services that changed, of those that miss somebody, and
+// of all when all are to be judged anew. It returns when to look again.
+func (d *directory) apply(now time.Time, view mirror.View[record], f *fleet, all bool) time.Duration {
+	newEpoch := f.epoch != "" && view.Epoch() != f.epoch
+	f.epoch = view.Epoch()
+	touched := f.take(view)
 	for _, key := range d.takeLeft(view) {
 		service, id, _ := strings.Cut(key, "/")
-		if h := holds[service]; h != nil {
+		if h := f.holds[service]; h != nil {
 			h.left(id)
+			touched[service] = true
 		}
 	}
-	for service := range announced {
-		if holds[service] == nil {
-			holds[service] = newHold(d.ttl)
+	for service, h := range f.holds {
+		if all || newEpoch || len(h.lost) > 0 {
+			touched[service] = true
 		}
 	}
-	services := make(map[string][]Member, len(holds))
+	services := maps.Clone(*d.services.Load())
 	wait := time.Hour
-	for service, h := range holds {
-		present := announced[service]
-		if present == nil {
-			present = make(map[string]Instance)
-		}
-		before := h.held()
-		h.update(now, present, newEpoch)
-		h.expect(max(ttls[service], minTTL))
-		if next := h.expire(now); !next.IsZero() {
-			wait = min(wait, next.Sub(now))
-		}
-		d.report(service, before, h.held(), h.holdFor())
-		if members := h.members(); len(members) > 0 {
-			d.verdicts.contradict(members)
+	for service := range touched {
+		members, next := d.look(now, service, f, newEpoch)
+		if len(members) > 0 {
 			services[service] = members
-		} else if len(h.lost) == 0 {
-			delete(holds, service)
+		} else {
+			delete(services, service)
+		}
+		if !next.IsZero() {
+			wait = min(wait, next.Sub(now))
 		}
 	}
 	d.services.Store(&services)
 	if d.observer != nil {
 		d.observer.observe(now, services, func(service, id string) bool {
-			h := holds[service]
+			h := f.holds[service]
 			if h == nil {
 				return false
 			}
@@ -222,6 +235,35 @@ func (d *directory) apply(now time.Time, view mirror.View[record], holds map[str
 		})
 	}
 	return max(wait, 10*time.Millisecond)
+}
+
+// look computes the members of one service, and when to look at it again.
+func (d *directory) look(now time.Time, service string, f *fleet, newEpoch bool) (members []Member, next time.Time) {
+	h := f.holds[service]
+	if h == nil {
+		h = newHold(d.ttl)
+		f.holds[service] = h
+	}
+	present := make(map[string]Instance, len(f.records[service]))
+	var ttl time.Duration
+	for id, r := range f.records[service] {
+		present[id] = r.Instance
+		if r.ttl == 0 {
+			r.ttl = d.ttl
+		}
+		ttl = max(ttl, r.ttl)
+	}
+	before := h.held()
+	h.update(now, present, newEpoch)
+	h.expect(max(ttl, minTTL))
+	next = h.expire(now)
+	d.report(service, before, h.held(), h.holdFor())
+	members = h.members()
+	d.verdicts.contradict(members)
+	if len(members) == 0 && len(h.lost) == 0 {
+		delete(f.holds, service)
+	}
+	return members, next
 }
 
 // held returns how many instances are kept as unconfirmed.

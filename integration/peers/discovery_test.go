@@ -62,14 +62,16 @@ func BenchmarkDiscoveryFanout(b *testing.B) {
 		}
 	}
 	each := (heap() - before) / watchers
+	late := 0
 	b.Run(fmt.Sprintf("instances=%d/watchers=%d", instances, watchers), func(b *testing.B) {
 		var took []time.Duration
-		for i := range rounds {
+		for range rounds {
+			late++
 			began := time.Now()
-			r := register("service-00", fmt.Sprintf("late-%d", i))
+			r := register("service-00", fmt.Sprintf("late-%d", late))
 			for _, d := range directories {
 				updates := d.Updates(b.Context())
-				for len(d.Members("service-00")) != instances/100+i+1 {
+				for len(d.Members("service-00")) != instances/100+late {
 					<-updates
 				}
 			}
