@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -17,7 +18,16 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if namespace := os.Getenv("OTELPLAT_TEST_HOLDER"); namespace != "" { // a process of a fault test
+		if err := hold(namespace); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestMemoryConforms(t *testing.T) {
 	coordtest.Lock(t, func(*testing.T) coordtest.LockSubject {
