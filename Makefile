@@ -17,7 +17,7 @@ export CGO_ENABLED ?= 0
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## print this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: up
 up: build ## build, then run the platform and its demo on this machine
@@ -38,7 +38,7 @@ race: ## the tests of the libraries and the examples under the race detector (ne
 
 .PHONY: faults
 faults: ## the fault tests at their full length (etcd away for 60 s and the like)
-	OTELPLAT_FAULTS=full go test -v -count=1 -timeout 60m ./coord/mirror/... ./integration/...
+	OTELPLAT_FAULTS=full go test -v -count=1 -timeout 60m ./coord/mirror/... ./coord/lock/... ./integration/...
 
 .PHONY: lint
 lint: vet ## go vet, formatting and golangci-lint over every module
@@ -53,6 +53,10 @@ vet: ## go vet over every module
 .PHONY: bench
 bench: ## the benchmarks of the libraries
 	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-peers
+bench-peers: ## the benchmarks that run a peer and us on the same work, and print the ratio
+	go test -run '^$$' -bench . -timeout 30m ./integration/peers
 
 .PHONY: vuln
 vuln: ## govulncheck over every module, where its database can be reached

@@ -32,9 +32,9 @@ func BenchmarkDiscoveryFanout(b *testing.B) {
 		}
 		return r
 	}
-	all := make([]discovery.Registration, instances)
-	for i := range all {
-		all[i] = register(fmt.Sprintf("service-%02d", i%100), fmt.Sprintf("instance-%05d", i))
+	var all []discovery.Registration
+	for i := range instances {
+		all = append(all, register(fmt.Sprintf("service-%02d", i%100), fmt.Sprintf("instance-%05d", i)))
 	}
 	for _, r := range all {
 		<-r.Registered()
