@@ -13,6 +13,7 @@ import (
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/coord/coordtest"
 	"github.com/otelplat/platform/coord/discovery"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // BenchmarkDiscoveryFanout lets 100 clients watch 10,000 instances of 100 services, and
@@ -84,10 +85,34 @@ func BenchmarkDiscoveryFanout(b *testing.B) {
 		b.ReportMetric(each/1e6, "MB/watcher")
 		b.ReportMetric(0, "ns/op")
 	})
+	b.Run("idle", func(b *testing.B) { // nothing changes: renewals, and questions whether all is current
+		const long = 20 * time.Second
+		before := handled(b)
+		<-time.After(long)
+		b.ReportMetric((handled(b)-before)/long.Seconds(), "etcd-ops/s")
+		b.ReportMetric(0, "ns/op")
+	})
 	server.Stop() // the registrations have nobody to say goodbye to
 	for _, r := range all {
 		ctx, cancel := context.WithTimeout(b.Context(), time.Millisecond)
 		_ = r.Close(ctx)
 		cancel()
 	}
+}
+
+// handled returns how many requests and messages etcd, which runs in this process, has taken.
+func handled(b *testing.B) float64 {
+	families, err := prometheus.DefaultGatherer.Gather()
+	if err != nil {
+		b.Fatal(err)
+	}
+	sum := 0.0
+	for _, f := range families {
+		if f.GetName() == "grpc_server_msg_received_total" {
+			for _, m := range f.GetMetric() {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
 }
