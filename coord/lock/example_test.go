@@ -11,24 +11,6 @@ import (
 	"github.com/otelplat/platform/coord/lock"
 )
 
-// One of a fleet does the work at a time; its context ends when the lock is lost.
-func ExampleDo() {
-	ctx := context.Background()
-	locks := lock.Memory() // in a fleet: lock.Open(client)
-	defer locks.Close()
-
-	err := lock.Do(ctx, locks, "nightly-report", func(ctx context.Context) error {
-		_, err := locks.TryLock(ctx, "nightly-report")
-		fmt.Println("another one is refused:", errors.Is(err, lock.ErrLocked))
-		return ctx.Err() // nil while the lock is held
-	})
-	fmt.Println(err)
-
-	// Output:
-	// another one is refused: true
-	// <nil>
-}
-
 // A store that is not etcd refuses the token of a holder that another one has followed.
 func ExampleFence() {
 	ctx := context.Background()
