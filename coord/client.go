@@ -32,9 +32,11 @@ const (
 	// DefaultNamespace is the second.
 	DefaultNamespace = "default"
 
-	// A dead connection is noticed after keepAliveTime + keepAliveTimeout: soon
-	// enough that a lease of 10 s survives the change to another member.
-	keepAliveTime    = 3 * time.Second
+	// A connection that is quiet is asked this often, while a watch or a request is open.
+	// An etcd closes one that asks more often than every 5 s, by its default, and with it
+	// whatever is under way on it. Where requests are under way TCP_USER_TIMEOUT notices a
+	// dead connection sooner, within keepAliveTimeout: gRPC sets it where there is one.
+	keepAliveTime    = 6 * time.Second
 	keepAliveTimeout = 2 * time.Second
 
 	// maxReconnectDelay caps gRPC's back-off, whose own cap of two minutes would
@@ -75,7 +77,6 @@ func Open(opts ...Option) (*Client, error) {
 		TLS:                  tlsConfig,
 		DialKeepAliveTime:    keepAliveTime,
 		DialKeepAliveTimeout: keepAliveTimeout,
-		PermitWithoutStream:  true,
 		Logger:               zap.NewNop(), // our callers report what they could not do; the client's own log repeats it
 		DialOptions: []grpc.DialOption{
 			grpc.WithChainUnaryInterceptor(explainDenied(access.Namespace{Root: cfg.root, Name: cfg.namespace}, cmp.Or(cfg.user, cfg.commonName()))),
@@ -84,7 +85,7 @@ func Open(opts ...Option) (*Client, error) {
 				MinConnectTimeout: 2 * time.Second,
 			}),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{
-				Time: keepAliveTime, Timeout: keepAliveTimeout, PermitWithoutStream: true,
+				Time: keepAliveTime, Timeout: keepAliveTimeout,
 			}),
 		},
 	})

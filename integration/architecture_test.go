@@ -90,15 +90,16 @@ func TestWhatAServiceLinks(t *testing.T) {
 			of: "coord", except: []string{"coord/db"},
 			never: []string{heavy["SQLite"]},
 		},
+		// Whatever has coord's client has coord/access: a refusal names the role that it takes.
 		"policy knows coord by its mirror and its documents": {
 			of:      "policy",
 			never:   []string{platform + "/otelplat", platform + "/configsrc", platform + "/coord", "go.opentelemetry.io/otel/sdk"},
-			besides: []string{platform + "/otelplat/semconv", platform + "/coord", platform + "/coord/mirror", platform + "/coord/versioned"},
+			besides: []string{platform + "/otelplat/semconv", platform + "/coord", platform + "/coord/access", platform + "/coord/mirror", platform + "/coord/versioned"},
 		},
 		"configsrc knows coord by its mirror and its documents": {
 			of:      "configsrc",
 			never:   []string{platform + "/otelplat", platform + "/policy", platform + "/coord", "go.opentelemetry.io/otel/sdk", heavy["OPA"]},
-			besides: []string{platform + "/otelplat/semconv", platform + "/coord", platform + "/coord/mirror", platform + "/coord/versioned"},
+			besides: []string{platform + "/otelplat/semconv", platform + "/coord", platform + "/coord/access", platform + "/coord/mirror", platform + "/coord/versioned"},
 		},
 		"names import nothing": {
 			of:    "otelplat/semconv",

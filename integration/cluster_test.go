@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -133,6 +134,13 @@ func (c *cluster) open(t *testing.T) *coord.Client {
 // TestALeaderIsKilledAgainAndAgain kills etcd's leader under load: what was acknowledged is
 // there, mirrors come to what etcd has, registrations come back, and a lock excludes.
 func TestALeaderIsKilledAgainAndAgain(t *testing.T) {
+	before := runtime.NumGoroutine()
+	t.Run("under load", killLeaders)
+	coordtest.Eventually(t, time.Minute, func() bool { return runtime.NumGoroutine() <= before },
+		"of what was started no goroutine is left, beside the %d that there were", before)
+}
+
+func killLeaders(t *testing.T) {
 	kills, every := 2, 4*time.Second
 	if full() {
 		kills, every = 12, 10*time.Second
