@@ -220,6 +220,12 @@ func testPolicy(t *testing.T, p *running, s *sink) {
 		code, _ := p.request("bob", "GET", "/orders/"+order, "")
 		return code == 200
 	})
+	if out, err := p.run("policy", "diff", "shop", "-o", "json"); err == nil || !strings.Contains(out, `"file": "closed.rego"`) || !strings.Contains(out, `"removed"`) {
+		t.Errorf("the difference of the last two revisions: %v: %s", err, out)
+	}
+	if _, err := p.run("policy", "diff", "shop", "1", "3"); err != nil {
+		t.Errorf("the first and the third are the same: %v", err)
+	}
 }
 
 func copyPolicy(t *testing.T) string {

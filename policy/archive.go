@@ -84,9 +84,9 @@ func readFolder(name string, folder fs.FS) (Bundle, error) {
 	return b, b.check()
 }
 
-// unpack reads an archive. It trusts nothing in it: sizes are counted as they are
+// Unpack reads an archive, as [Build] makes it, or returns [*BundleError]. It trusts nothing in it: sizes are counted as they are
 // read, and names must stay below the bundle's folder.
-func unpack(name string, archive []byte) (Bundle, error) {
+func Unpack(name string, archive []byte) (Bundle, error) {
 	bad := func(format string, args ...any) (Bundle, error) {
 		return Bundle{}, &BundleError{Bundle: name, Reason: fmt.Sprintf(format, args...)}
 	}

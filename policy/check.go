@@ -28,7 +28,7 @@ type Report struct {
 // Check compiles an archive as an engine would, and runs its tests. It returns a
 // [*BundleError] that names file and line.
 func Check(ctx context.Context, bundle string, archive []byte) (Report, error) {
-	b, err := unpack(bundle, archive)
+	b, err := Unpack(bundle, archive)
 	if err != nil {
 		return Report{}, err
 	}

@@ -49,7 +49,7 @@ func (e *etcd) Load() (Bundle, error) {
 	if err := e.keys.Verify(e.name, doc.Content, signatureOf(doc.Revision.Annotations)); err != nil {
 		return Bundle{Name: e.name, Revision: revision}, fmt.Errorf("policy: revision %s: %w", revision, err)
 	}
-	b, err := unpack(e.name, doc.Content)
+	b, err := Unpack(e.name, doc.Content)
 	b.Name, b.Revision = e.name, revision
 	return b, err
 }

@@ -103,8 +103,7 @@ func TestASessionEndsAtTheDeadlineOfItsLastAnsweredRenewal(t *testing.T) {
 // a lease is not proved any more; and an answer that comes then does not bring it back.
 func TestAnAnswerAfterTheDeadlineIsTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s *session
-		s = &session{ttl: 10 * time.Second, started: time.Now()}
+		s := &session{ttl: 10 * time.Second, started: time.Now()}
 		s.etcd = &clientv3.Client{Lease: &fakeLease{renew: func(context.Context) error {
 			time.Sleep(time.Minute) // the process was stopped between the question and the answer
 			if s.valid() {

@@ -271,7 +271,7 @@ before it. The code is 10 when there are any.`,
 // differError is no failure: a diff found something.
 type differError struct{ n int }
 
-func (e *differError) Error() string { return fmt.Sprintf("%d fields differ", e.n) }
+func (e *differError) Error() string { return fmt.Sprintf("%d differ", e.n) }
 
 func revisions(args []string) (from, to int64, err error) {
 	for i, at := range []*int64{&from, &to} {

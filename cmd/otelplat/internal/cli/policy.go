@@ -4,9 +4,12 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 
 	"github.com/otelplat/platform/cmd/otelplat/internal/datadir"
 	"github.com/otelplat/platform/coord"
@@ -18,7 +21,7 @@ import (
 func policyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "Check and push policy bundles"}
 	c.AddCommand(policyPush(), policyCheck(), documentHistory(versioned.Policy, "shop"), documentRollback(versioned.Policy, "shop"),
-		documentTag(versioned.Policy, "shop"), documentPrune(versioned.Policy, "shop"))
+		documentGet(versioned.Policy, "shop"), policyDiff(), documentTag(versioned.Policy, "shop"), documentPrune(versioned.Policy, "shop"))
 	return c
 }
 
@@ -97,4 +100,91 @@ nothing.`,
 	c.Flags().StringVar(&reason, "reason", "", "why, for the history")
 	_ = c.MarkFlagRequired("bundle") // the flag is there
 	return c
+}
+
+// fileDifference is a file that differs between two revisions of a bundle.
+type fileDifference struct {
+	File   string `json:"file"`
+	Change string `json:"change"` // added, removed, changed
+}
+
+func policyDiff() *cobra.Command {
+	var t target
+	var out output
+	c := &cobra.Command{
+		Use: "diff BUNDLE [FROM [TO]]", Short: "Print which files differ between two revisions", Args: cobra.RangeArgs(1, 3),
+		Long: `Prints the files that differ: by default between the newest revision and the one
+before it. The code is 10 when there are any. "otelplat policy get" prints a revision's
+archive, for those who want to see the lines.`,
+		Example: "  otelplat policy diff shop 3 5\n  otelplat policy get shop --revision 3 | tar -tz",
+		RunE: func(c *cobra.Command, args []string) error {
+			from, to, err := revisions(args[1:])
+			if err != nil {
+				return &UsageError{err, c.CommandPath()}
+			}
+			return t.withDocuments(c, versioned.Policy, func(ctx context.Context, s *versioned.Store) error {
+				newer, err := s.Get(ctx, args[0], to)
+				if err != nil {
+					return err
+				}
+				after, err := policy.Unpack(args[0], newer.Content)
+				if err != nil {
+					return err
+				}
+				if from == 0 {
+					from = newer.Revision.Number - 1
+				}
+				var before policy.Bundle
+				if from > 0 {
+					older, err := s.Get(ctx, args[0], from)
+					if err != nil {
+						return err
+					}
+					if before, err = policy.Unpack(args[0], older.Content); err != nil {
+						return err
+					}
+				}
+				list := differences(before.Files, after.Files)
+				if err := print(c.OutOrStdout(), out, list, printFiles); err != nil {
+					return err
+				}
+				if len(list) > 0 {
+					return &differError{len(list)}
+				}
+				return nil
+			})
+		},
+	}
+	t.flags(c)
+	out.flags(c)
+	return c
+}
+
+// differences compares two sets of files, in the order of their names.
+func differences(before, after map[string]string) []fileDifference {
+	var list []fileDifference
+	for file, text := range after {
+		switch was, there := before[file]; {
+		case !there:
+			list = append(list, fileDifference{file, "added"})
+		case was != text:
+			list = append(list, fileDifference{file, "changed"})
+		}
+	}
+	for file := range before {
+		if _, there := after[file]; !there {
+			list = append(list, fileDifference{file, "removed"})
+		}
+	}
+	slices.SortFunc(list, func(a, b fileDifference) int { return cmp.Compare(a.File, b.File) })
+	return list
+}
+
+func printFiles(w io.Writer, list []fileDifference) error {
+	for _, d := range list {
+		if _, err := fmt.Fprintf(w, "%-7s  %s\n", d.Change, d.File); err != nil {
+			return err
+		}
+	}
+	return nil
 }
