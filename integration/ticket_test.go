@@ -76,6 +76,9 @@ func startTickets(ctx context.Context, id string, set ticketSet) (s *tickets, er
 	if s.engine, err = policy.Open(ctx, set.policies, policy.WithEntrypoints("tickets")); err != nil {
 		return nil, err
 	}
+	if err = s.engine.WaitReady(ctx); err != nil { // it is found a moment after it registers, and would deny all
+		return nil, err
+	}
 	if s.sold, err = db.Of[ticket](ctx, set.db, "tickets", db.String("owner"), db.Int("number")); err != nil {
 		return nil, err
 	}
