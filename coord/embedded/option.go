@@ -14,6 +14,7 @@ type options struct {
 	dir                  string
 	clientPort, peerPort int
 	noFsync              bool
+	bcryptCost           uint // 0: etcd's own
 	tick, election       uint // milliseconds
 	grace                time.Duration
 	log                  *zap.Logger
@@ -48,9 +49,12 @@ func WithTLS(certFile, keyFile, clientCAFile string) Option {
 
 // ForTests makes writes several times faster and starts several times faster, at
 // the price of what was acknowledged when the machine (not the process) dies: no
-// fsync, an election after 50 ms, no patience with requests at Close.
+// fsync, an election after 50 ms, no patience with requests at Close, passwords hashed at
+// the least cost.
 func ForTests() Option {
-	return func(o *options) { o.noFsync, o.tick, o.election, o.grace = true, 10, 50, 10*time.Millisecond }
+	return func(o *options) {
+		o.noFsync, o.tick, o.election, o.grace, o.bcryptCost = true, 10, 50, 10*time.Millisecond, 4
+	}
 }
 
 // WithLogger sets etcd's own logger, which is silent otherwise.

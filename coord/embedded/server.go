@@ -168,6 +168,9 @@ func (o *options) etcdConfig() (*embed.Config, string, error) {
 	cfg.WatchProgressNotifyInterval = progressEvery
 	cfg.TickMs, cfg.ElectionMs = o.tick, o.election
 	cfg.UnsafeNoFsync = o.noFsync
+	if o.bcryptCost > 0 {
+		cfg.BcryptCost = o.bcryptCost
+	}
 	// A fatal error of etcd must not end the process that embeds it: it panics
 	// instead, and startRecovering makes an error of the panic.
 	log := o.log.WithOptions(zap.WithFatalHook(zapcore.WriteThenPanic))
