@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"maps"
+	"slices"
+)
+
+// hashed is from how many members on a collection looks strings up by hash.
+const hashed = 8
+
+// Array is a list of values. It does not change once made.
+type Array struct {
+	items []Value
+	set   *Set // of the items, for constants that are looked into
+}
+
+// Object maps keys to values. It does not change once made.
+type Object struct {
+	keys   []Value // in order
+	values []Value
+	byText map[string]int32 // of keys that are strings, when there are many
+}
+
+// Set holds values, each once. It does not change once made.
+type Set struct {
+	items  []Value // in order
+	byText map[string]struct{}
+}
+
+// newSet sorts the items, which become the set's, and leaves out what is there twice.
+func newSet(items []Value) *Set {
+	slices.SortFunc(items, compare)
+	s := &Set{items: slices.CompactFunc(items, equal)}
+	if len(s.items) > hashed {
+		s.byText = make(map[string]struct{}, len(s.items))
+		for _, v := range s.items {
+			if v.k == text {
+				s.byText[v.string()] = struct{}{}
+			}
+		}
+	}
+	return s
+}
+
+func (s *Set) has(v Value) bool {
+	if s.byText != nil && v.k == text {
+		_, ok := s.byText[v.string()]
+		return ok
+	}
+	if len(s.items) <= hashed {
+		for _, item := range s.items {
+			if equal(item, v) {
+				return true
+			}
+		}
+		return false
+	}
+	_, ok := slices.BinarySearchFunc(s.items, v, compare)
+	return ok
+}
+
+// newObject sorts keys and values, which become the object's. Keys are not there
+// twice.
+func newObject(keys, values []Value) *Object {
+	order := make([]int, len(keys))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return compare(keys[i], keys[j]) })
+	o := &Object{keys: make([]Value, len(keys)), values: make([]Value, len(keys))}
+	for to, from := range order {
+		o.keys[to], o.values[to] = keys[from], values[from]
+	}
+	if len(keys) > hashed {
+		o.byText = make(map[string]int32, len(keys))
+		for i, k := range o.keys {
+			if k.k == text {
+				o.byText[k.string()] = int32(i) //nolint:gosec // fewer than there are bytes in a bundle
+			}
+		}
+	}
+	return o
+}
+
+func (o *Object) get(key Value) Value {
+	if o.byText != nil && key.k == text {
+		if i, ok := o.byText[key.string()]; ok {
+			return o.values[i]
+		}
+		return Value{}
+	}
+	if len(o.keys) <= hashed {
+		for i, k := range o.keys {
+			if equal(k, key) {
+				return o.values[i]
+			}
+		}
+		return Value{}
+	}
+	if i, ok := slices.BinarySearchFunc(o.keys, key, compare); ok {
+		return o.values[i]
+	}
+	return Value{}
+}
+
+// length returns how many members a collection has, and 0 for what is none.
+func (v Value) length() int {
+	switch v.k {
+	case array:
+		return len(v.array().items)
+	case slice, strs:
+		return int(v.n) //nolint:gosec // a length
+	case object:
+		return len(v.object().keys)
+	case dict:
+		return len(v.dict())
+	case set:
+		return len(v.set().items)
+	case request, entity, action:
+		return len(v.asObject().keys)
+	}
+	return 0
+}
+
+// at returns an item of an array.
+func (v Value) at(i int) Value {
+	switch v.k {
+	case array:
+		return v.array().items[i]
+	case strs:
+		return textValue(v.strings()[i])
+	}
+	return wrap(v.slice()[i])
+}
+
+// dot returns what a key leads to: an item, a value, or the key itself in a set that
+// holds it; undefined where there is nothing.
+func dot(v, key Value) Value {
+	switch v.k {
+	case dict:
+		if key.k == text {
+			if x, ok := v.dict()[key.string()]; ok {
+				return wrap(x)
+			}
+		}
+	case object:
+		return v.object().get(key)
+	case array, slice, strs:
+		if i, ok := key.index(); ok && i >= 0 && i < v.length() {
+			return v.at(i)
+		}
+	case set:
+		if v.set().has(key) {
+			return key
+		}
+	case request, entity, action:
+		if key.k == text {
+			return v.member(key.string())
+		}
+	}
+	return Value{}
+}
+
+// asObject returns an object of any form in the form that is sorted.
+func (v Value) asObject() *Object {
+	switch v.k {
+	case object:
+		return v.object()
+	case dict:
+		m := v.dict()
+		names := slices.Sorted(maps.Keys(m))
+		o := &Object{keys: make([]Value, len(names)), values: make([]Value, len(names))}
+		for i, name := range names {
+			o.keys[i], o.values[i] = textValue(name), wrap(m[name])
+		}
+		return o
+	}
+	var o Object
+	for _, name := range memberNames[v.k] { // in order
+		if m := v.member(name); m.k != undefined {
+			o.keys, o.values = append(o.keys, textValue(name)), append(o.values, m)
+		}
+	}
+	return &o
+}
+
+// contains is Rego's in: whether a collection has a value among its items, or an
+// object among its values. It is false for what is no collection.
+func contains(v, item Value) bool {
+	switch v.k {
+	case set:
+		return v.set().has(item)
+	case strs:
+		if item.k != text {
+			return false
+		}
+		return slices.Contains(v.strings(), item.string())
+	case array:
+		if s := v.array().set; s != nil {
+			return s.has(item)
+		}
+		for _, x := range v.array().items {
+			if equal(x, item) {
+				return true
+			}
+		}
+	case slice:
+		for _, x := range v.slice() {
+			if s, ok := x.(string); ok {
+				if item.k == text && s == item.string() {
+					return true
+				}
+				continue
+			}
+			if equal(wrap(x), item) {
+				return true
+			}
+		}
+	case dict:
+		for _, x := range v.dict() {
+			if equal(wrap(x), item) {
+				return true
+			}
+		}
+	case object:
+		for _, x := range v.object().values {
+			if equal(x, item) {
+				return true
+			}
+		}
+	case request, entity, action:
+		return contains(objectValue(v.asObject()), item)
+	}
+	return false
+}

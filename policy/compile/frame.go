@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+// maxSteps bounds how many members one evaluation may look at, one after another. It
+// is some milliseconds' worth; what is beyond goes to OPA, which has a time limit.
+const maxSteps = 1 << 20
+
+// maxKept is how many values a frame may hold room for and still be used again.
+const maxKept = 1 << 16
+
+// frame is what one evaluation writes to. Frames are used again; what an evaluation
+// touched is cleared after it, so that no frame keeps a request alive.
+type frame struct {
+	program *Program
+
+	slots  []Value // what was read of the input, by slot
+	loaded []int32 // slots that were read
+
+	memo  []memo  // values of rules, by rule set
+	known []int32 // rule sets that have one
+
+	regs []Value // variables of the rules that are under way, outermost first
+	base int     // where those of the innermost begin
+	high int     // regs that were written end before here
+
+	stack []Value // members of collections that are being made
+	steps int
+}
+
+// memo is the value of a rule set for the input at hand.
+type memo struct {
+	value Value
+	hits  int32 // bodies that held
+	done  bool
+}
+
+// missing marks a slot that was read and is undefined.
+const missing kind = 255
+
+// slot returns what is at a path of the input.
+func (f *frame) slot(i int32) Value {
+	switch v := f.slots[i]; v.k {
+	case undefined:
+		return f.load(i)
+	case missing:
+		return Value{}
+	default:
+		return v
+	}
+}
+
+func (f *frame) load(i int32) Value {
+	s := &f.program.slots[i]
+	v := f.slot(s.parent)
+	if v.k != undefined {
+		v = dot(v, s.key)
+	}
+	f.loaded = append(f.loaded, i)
+	if v.k == undefined {
+		f.slots[i].k = missing
+	} else {
+		f.slots[i] = v
+	}
+	return v
+}
+
+func (f *frame) set(reg int32, v Value) {
+	i := f.base + int(reg)
+	f.regs[i] = v
+	f.high = max(f.high, i+1)
+}
+
+// step counts a member that is looked at.
+func (f *frame) step() {
+	if f.steps++; f.steps > maxSteps {
+		unexpected("looks at more than %d members", maxSteps)
+	}
+}
+
+// enter makes room for the variables of another rule, and leave takes it back.
+func (f *frame) enter(caller, callee int32) (base int) {
+	base = f.base
+	f.base += int(caller)
+	if need := f.base + int(callee); need > len(f.regs) {
+		f.regs = append(f.regs, make([]Value, need-len(f.regs))...)
+	}
+	return base
+}
+
+// release clears what the evaluation touched.
+func (f *frame) release() {
+	for _, i := range f.loaded {
+		f.slots[i] = Value{}
+	}
+	for _, i := range f.known {
+		f.memo[i] = memo{}
+	}
+	clear(f.regs[:f.high])
+	clear(f.stack[:cap(f.stack)])
+	f.loaded, f.known, f.stack = f.loaded[:0], f.known[:0], f.stack[:0]
+	f.slots[0] = Value{}
+	f.base, f.high, f.steps = 0, 0, 0
+	if len(f.regs)+cap(f.stack) <= maxKept {
+		f.program.frames.Put(f)
+	}
+}
+
+// where is the kind of an operand.
+type where uint8
+
+const (
+	inConst where = iota
+	inSlot
+	inReg
+)
+
+// operand is what an operation reads: a constant, a path of the input or a variable.
+type operand struct {
+	value Value
+	i     int32
+	where where
+}
+
+func (f *frame) get(o *operand) Value {
+	switch o.where {
+	case inConst:
+		return o.value
+	case inSlot:
+		return f.slot(o.i)
+	}
+	return f.regs[f.base+int(o.i)]
+}

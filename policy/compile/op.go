@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import "slices"
+
+// op is one step of a body: a test, which holds or not and may set a variable, or a
+// generator, which runs the rest of the body for each of its members.
+type op struct {
+	test test
+	each generator
+}
+
+type test interface{ holds(f *frame) bool }
+
+type generator interface {
+	run(f *frame, rest []op, s sink) (stop bool)
+}
+
+// sink takes a solution of a body, and says whether there is no need of another.
+type sink interface{ take(f *frame) (stop bool) }
+
+// exec looks for the solutions of a body.
+func (f *frame) exec(ops []op, s sink) (stop bool) {
+	for i := range ops {
+		if o := &ops[i]; o.each != nil {
+			return o.each.run(f, ops[i+1:], s)
+		} else if !o.test.holds(f) {
+			return false
+		}
+	}
+	return s.take(f)
+}
+
+// first is the sink of bodies that need one solution.
+type first struct{}
+
+func (first) take(*frame) bool { return true }
+
+// all is the sink of bodies that need one solution, but of which all are looked for:
+// one of the others might be an error.
+type all struct{}
+
+func (all) take(f *frame) bool {
+	f.stack = append(f.stack, Value{})
+	return false
+}
+
+// some reports whether a body has a solution.
+func (f *frame) some(ops []op, exhaust bool) bool {
+	if !exhaust {
+		return f.exec(ops, first{})
+	}
+	n := len(f.stack)
+	f.exec(ops, all{})
+	found := len(f.stack) > n
+	f.stack = f.stack[:n]
+	return found
+}
+
+// member is the sink of a collection: it takes a value, or a key and a value.
+type member struct {
+	key, value *operand // key is nil but for objects
+}
+
+func (m member) take(f *frame) bool {
+	if m.key != nil {
+		f.stack = append(f.stack, f.get(m.key))
+	}
+	f.stack = append(f.stack, f.get(m.value))
+	return false
+}
+
+// isTrue is an expression of one term.
+type isTrue struct{ a operand }
+
+func (o *isTrue) holds(f *frame) bool { return f.get(&o.a).isTrue() }
+
+// isDefined is a variable that is set to a path of the input.
+type isDefined struct{ a operand }
+
+func (o *isDefined) holds(f *frame) bool { return f.get(&o.a).k != undefined }
+
+// never is what cannot hold.
+type never struct{}
+
+func (never) holds(*frame) bool { return false }
+
+// isEqual is a = b where both are known.
+type isEqual struct{ a, b operand }
+
+func (o *isEqual) holds(f *frame) bool {
+	a := f.get(&o.a)
+	return a.k != undefined && equal(a, f.get(&o.b))
+}
+
+// follow sets a variable to what a key leads to.
+type follow struct {
+	a, key operand
+	to     int32
+}
+
+func (o *follow) holds(f *frame) bool {
+	v := dot(f.get(&o.a), f.get(&o.key))
+	if v.k == undefined {
+		return false
+	}
+	f.set(o.to, v)
+	return true
+}
+
+// lookUp sets a variable to what a key leads to in data. OPA reads that from its store,
+// where keys are texts: what would have to be changed into one is OPA's to read.
+type lookUp struct {
+	a, key operand
+	to     int32
+}
+
+func (o *lookUp) holds(f *frame) bool {
+	v, key := f.get(&o.a), f.get(&o.key)
+	if v.k.isObject() && key.k != text || v.k.isArray() && key.k != integer {
+		unexpected("a key of data is neither a string of an object nor an integer of an array")
+	}
+	v = dot(v, key)
+	if v.k == undefined {
+		return false
+	}
+	f.set(o.to, v)
+	return true
+}
+
+// isArray takes an array apart that has the length of a pattern.
+type isArray struct {
+	a operand
+	n int
+}
+
+func (o *isArray) holds(f *frame) bool {
+	v := f.get(&o.a)
+	return v.k.isArray() && v.length() == o.n
+}
+
+// isObject takes an object apart that has as many keys as a pattern.
+type isObject struct {
+	a operand
+	n int
+}
+
+func (o *isObject) holds(f *frame) bool {
+	v := f.get(&o.a)
+	return v.k.isObject() && v.length() == o.n
+}
+
+// not holds when a body has no solution.
+type not struct {
+	body    []op
+	exhaust bool
+}
+
+func (o *not) holds(f *frame) bool { return !f.some(o.body, o.exhaust) }
+
+// every holds when a body has a solution for each member.
+type every struct {
+	a          operand
+	key, value int32
+	body       []op
+	exhaust    bool
+}
+
+func (o *every) holds(f *frame) bool {
+	v := f.get(&o.a)
+	if order := v.k.order(); order < (array).order() {
+		return false
+	}
+	ok := true
+	visit(f, v, false, func(key, item Value) bool {
+		f.set(o.key, key)
+		f.set(o.value, item)
+		ok = f.some(o.body, o.exhaust) && ok
+		return !ok && !o.exhaust
+	})
+	return ok
+}
+
+// iterate runs the rest for each member of a collection.
+type iterate struct {
+	a          operand
+	key, value int32
+	ordered    bool // the order of members shows in the result
+}
+
+func (o *iterate) run(f *frame, rest []op, s sink) bool {
+	v := f.get(&o.a)
+	switch v.k {
+	case array, slice, strs: // by far the most, and without a closure
+		for i := range v.length() {
+			f.step()
+			f.set(o.key, intValue(int64(i)))
+			f.set(o.value, v.at(i))
+			if f.exec(rest, s) {
+				return true
+			}
+		}
+		return false
+	}
+	return visit(f, v, o.ordered, func(key, item Value) bool {
+		f.set(o.key, key)
+		f.set(o.value, item)
+		return f.exec(rest, s)
+	})
+}
+
+// visit calls fn for each member of a collection until it says stop. Those of a Go
+// map come in its own order unless the order matters.
+func visit(f *frame, v Value, ordered bool, fn func(key, item Value) (stop bool)) bool {
+	switch v.k {
+	case array, slice, strs:
+		for i := range v.length() {
+			f.step()
+			if fn(intValue(int64(i)), v.at(i)) {
+				return true
+			}
+		}
+		return false
+	case set:
+		for _, item := range v.set().items {
+			f.step()
+			if fn(item, item) {
+				return true
+			}
+		}
+		return false
+	case dict:
+		if !ordered {
+			for k, x := range v.dict() {
+				f.step()
+				if fn(textValue(k), wrap(x)) {
+					return true
+				}
+			}
+			return false
+		}
+	case object, request, entity, action:
+	default:
+		return false
+	}
+	o := v.asObject()
+	for i, k := range o.keys {
+		f.step()
+		if fn(k, o.values[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// makeArray, makeObject and makeSet set a variable to a collection of what they read.
+type makeArray struct {
+	items []operand
+	to    int32
+}
+
+func (o *makeArray) holds(f *frame) bool {
+	a := &Array{items: make([]Value, len(o.items))}
+	for i := range o.items {
+		a.items[i] = f.get(&o.items[i])
+	}
+	f.set(o.to, arrayValue(a))
+	return true
+}
+
+type makeObject struct {
+	keys, values []operand
+	to           int32
+}
+
+func (o *makeObject) holds(f *frame) bool {
+	keys, values := make([]Value, len(o.keys)), make([]Value, len(o.keys))
+	for i := range o.keys {
+		keys[i], values[i] = f.get(&o.keys[i]), f.get(&o.values[i])
+		for _, k := range keys[:i] {
+			if equal(k, keys[i]) {
+				unexpected("an object is made with a key twice")
+			}
+		}
+	}
+	f.set(o.to, objectValue(newObject(keys, values)))
+	return true
+}
+
+type makeSet struct {
+	items []operand
+	to    int32
+}
+
+func (o *makeSet) holds(f *frame) bool {
+	items := make([]Value, len(o.items))
+	for i := range o.items {
+		items[i] = f.get(&o.items[i])
+	}
+	f.set(o.to, setValue(newSet(items)))
+	return true
+}
+
+// collect is a comprehension: it sets a variable to the collection of a body's
+// solutions.
+type collect struct {
+	what kind // array, object or set
+	body []op
+	sink member
+	to   int32
+}
+
+func (o *collect) holds(f *frame) bool {
+	f.set(o.to, f.collect(o.what, func() { f.exec(o.body, o.sink) }))
+	return true
+}
+
+// collect makes a collection of what fn puts on the stack.
+func (f *frame) collect(what kind, fn func()) Value {
+	n := len(f.stack)
+	fn()
+	items := f.stack[n:]
+	var v Value
+	switch what {
+	case array:
+		v = arrayValue(&Array{items: slices.Clone(items)})
+	case set:
+		if len(items) == 0 {
+			v = setValue(&noItems)
+		} else {
+			v = setValue(newSet(slices.Clone(items)))
+		}
+	default:
+		v = objectValue(pairs(items))
+	}
+	clear(items)
+	f.stack = f.stack[:n]
+	return v
+}
+
+var noItems Set
+
+// pairs makes an object of keys and values in turn. A key with two values is a
+// conflict, which is OPA's to tell.
+func pairs(items []Value) *Object {
+	byKey := make([][2]Value, 0, len(items)/2)
+	for i := 0; i < len(items); i += 2 {
+		byKey = append(byKey, [2]Value{items[i], items[i+1]})
+	}
+	slices.SortStableFunc(byKey, func(a, b [2]Value) int { return compare(a[0], b[0]) })
+	keys, values := make([]Value, 0, len(byKey)), make([]Value, 0, len(byKey))
+	for _, p := range byKey {
+		if n := len(keys); n > 0 && equal(keys[n-1], p[0]) {
+			if !equal(values[n-1], p[1]) {
+				unexpected("a key has two values")
+			}
+			continue
+		}
+		keys, values = append(keys, p[0]), append(values, p[1])
+	}
+	return newObject(keys, values)
+}

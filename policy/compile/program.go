@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"unsafe"
+)
+
+// slot is a path of the input that is read: a key of what another slot holds.
+type slot struct {
+	parent int32
+	key    Value
+	path   string
+}
+
+func (s *slot) String() string { return s.path }
+
+// guard is a path of the input that must not hold a value of another kind: a builtin
+// would be an error.
+type guard struct {
+	slot  int32
+	kinds kinds
+}
+
+// Program evaluates rules of one bundle. It is immutable and safe for concurrent use.
+type Program struct {
+	outputs []*ruleset
+	slots   []slot
+	guards  []guard
+	rules   int // rule sets
+	frames  sync.Pool
+	report  []Rule
+}
+
+// Result is an evaluation that is under way. It must be closed, and nothing that it
+// returned may be used afterwards but strings.
+type Result struct{ f *frame }
+
+// SurpriseError says why a program left an input to OPA: two rules disagreed, a
+// builtin failed, or the input holds what the program does not take.
+type SurpriseError struct{ Reason string }
+
+func (e *SurpriseError) Error() string { return "compile: " + e.Reason }
+
+func (p *Program) newFrame() *frame {
+	if f, ok := p.frames.Get().(*frame); ok {
+		return f
+	}
+	return &frame{program: p, slots: make([]Value, len(p.slots)), memo: make([]memo, p.rules)}
+}
+
+// NoInput is the input of an evaluation without one.
+var NoInput any = Value{}
+
+// Begin starts an evaluation for an input: a document as encoding/json makes it, an
+// [*Input], or [NoInput]. It must not change before the result is closed.
+func (p *Program) Begin(input any) (Result, error) {
+	if in, ok := input.(*Input); ok {
+		return p.BeginInput(in)
+	}
+	f := p.newFrame()
+	if err := f.begin(input); err != nil {
+		return Result{}, err
+	}
+	return Result{f}, nil
+}
+
+// BeginInput is [Program.Begin] for a typed input.
+func (p *Program) BeginInput(in *Input) (Result, error) {
+	f := p.newFrame()
+	f.slots[0] = Value{k: request, p: unsafe.Pointer(in)}
+	if err := f.check(); err != nil {
+		return Result{}, err
+	}
+	return Result{f}, nil
+}
+
+func (f *frame) begin(input any) (err error) {
+	defer f.surprised(&err)
+	if f.slots[0] = wrap(input); f.slots[0].k == undefined {
+		f.slots[0].k = missing
+	}
+	return f.check()
+}
+
+// check looks whether a builtin could be an error: then any rule could be.
+func (f *frame) check() (err error) {
+	if len(f.program.guards) == 0 {
+		return nil
+	}
+	defer f.surprised(&err)
+	for _, g := range f.program.guards {
+		if v := f.slot(g.slot); v.k != undefined && g.kinds&(1<<v.k) == 0 {
+			unexpected("%s is not what a builtin takes", f.program.slots[g.slot].path)
+		}
+	}
+	return nil
+}
+
+// surprised makes an error of a surprise, and gives the frame up: nobody knows where
+// it was.
+func (f *frame) surprised(err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case surprise:
+		*err = &SurpriseError{r.reason}
+	default:
+		panic(r)
+	}
+}
+
+// Value returns the value of one of the rules that the program was made for.
+func (r Result) Value(output int) (v Value, err error) {
+	defer r.f.surprised(&err)
+	rules := r.f.program.outputs[output]
+	return rules.value(r.f, 0), nil
+}
+
+// Close ends the evaluation. After an error it need not be called, and may be.
+func (r Result) Close() {
+	if r.f != nil {
+		r.f.release()
+	}
+}
+
+// Eval evaluates the program's rule for an input.
+func (p *Program) Eval(input any) (value any, defined bool, err error) {
+	r, err := p.Begin(input)
+	if err != nil {
+		return nil, false, err
+	}
+	v, err := r.Value(0)
+	if err != nil {
+		return nil, false, err
+	}
+	defer r.Close()
+	if !v.IsDefined() {
+		return nil, false, nil
+	}
+	value, err = v.Interface()
+	if err != nil {
+		return nil, false, fmt.Errorf("compile: result: %w", err)
+	}
+	return value, true, nil
+}
+
+// Rules tells how each rule is evaluated, in the order in which they were met.
+func (p *Program) Rules() []Rule { return p.report }
+
+// Rule tells how one rule is evaluated.
+type Rule struct {
+	Name    string
+	File    string
+	Line    int
+	Indexed []string // the conditions by which it is found, such as "input.action.name ="
+	InOrder bool     // it could be an error, and is evaluated each time in its place
+}
+
+func (r Rule) String() string {
+	switch {
+	case r.InOrder:
+		return r.Name + ": in order"
+	case len(r.Indexed) == 0:
+		return r.Name + ": tried"
+	}
+	return r.Name + ": by " + strings.Join(r.Indexed, ", ")
+}
