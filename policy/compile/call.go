@@ -200,7 +200,10 @@ func (s *body) pattern(name string, args []operand, out []*ast.Term) bool {
 	if match == nil {
 		return false
 	}
-	s.apply(builtin{one: func(v Value) Value { return boolValue(match(v.string())) }, takes: []kinds{textKinds}, makes: 1 << boolean}, args[subject:subject+1], out)
+	s.apply(builtin{one: func(v Value) Value {
+		v.must(text)
+		return boolValue(match(v.string()))
+	}, takes: []kinds{textKinds}, makes: 1 << boolean}, args[subject:subject+1], out)
 	if prefix, whole := literalPrefix(name, first); prefix != "" && len(out) == 0 && args[subject].where == inSlot {
 		if whole {
 			s.note(isValue, args[subject], textValue(prefix))

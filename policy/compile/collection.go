@@ -32,7 +32,13 @@ type Set struct {
 // newSet sorts the items, which become the set's, and leaves out what is there twice.
 func newSet(items []Value) *Set {
 	slices.SortFunc(items, compare)
-	s := &Set{items: slices.CompactFunc(items, equal)}
+	s := &Set{items: slices.CompactFunc(items, func(a, b Value) bool {
+		same := equal(a, b)
+		if same {
+			sameEitherWay(a, b)
+		}
+		return same
+	})}
 	if len(s.items) > hashed {
 		s.byText = make(map[string]struct{}, len(s.items))
 		for _, v := range s.items {
@@ -59,6 +65,21 @@ func (s *Set) has(v Value) bool {
 	}
 	_, ok := slices.BinarySearchFunc(s.items, v, compare)
 	return ok
+}
+
+// get returns a value if it is in the set.
+func (s *Set) get(v Value) Value {
+	if v.k == text || v.k == boolean || v.k == null {
+		if s.has(v) {
+			return v
+		}
+		return Value{}
+	}
+	if i, ok := slices.BinarySearchFunc(s.items, v, compare); ok {
+		sameEitherWay(s.items[i], v)
+		return v
+	}
+	return Value{}
 }
 
 // newObject sorts keys and values, which become the object's. Keys are not there
@@ -152,9 +173,7 @@ func dot(v, key Value) Value {
 			return v.at(i)
 		}
 	case set:
-		if v.set().has(key) {
-			return key
-		}
+		return v.set().get(key)
 	case request, entity, action:
 		if key.k == text {
 			return v.member(key.string())

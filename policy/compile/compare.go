@@ -82,3 +82,35 @@ func compareObjects(a, b *Object) int {
 	}
 	return cmp.Compare(len(a.keys), len(b.keys))
 }
+
+// identical reports whether two values are the same down to how numbers are written:
+// 1 and 1.0 are equal, but not identical.
+func identical(a, b Value) bool {
+	if !equal(a, b) {
+		return false
+	}
+	switch {
+	case a.k.isNumber():
+		return a.number() == b.number()
+	case a.k.isArray():
+		for i := range a.length() {
+			if !identical(a.at(i), b.at(i)) {
+				return false
+			}
+		}
+	case a.k.isObject():
+		ao, bo := a.asObject(), b.asObject()
+		return slices.EqualFunc(ao.keys, bo.keys, identical) && slices.EqualFunc(ao.values, bo.values, identical)
+	case a.k == set:
+		return slices.EqualFunc(a.set().items, b.set().items, identical)
+	}
+	return true
+}
+
+// sameEitherWay is for equal values of which one has to be taken: it is a surprise if
+// it shows which.
+func sameEitherWay(a, b Value) {
+	if !identical(a, b) {
+		unexpected("a number is written in two ways")
+	}
+}

@@ -71,8 +71,14 @@ func toAST(v Value) ast.Value {
 }
 
 // Interface returns a value as rego's results have it: JSON's types, numbers as
-// [json.Number], sets as slices in order; nil for undefined.
-func (v Value) Interface() (any, error) {
+// [json.Number], sets as slices in order; nil for undefined. It returns a
+// [*SurpriseError] for what OPA has to take over.
+func (v Value) Interface() (x any, err error) {
+	defer recovered(&err)
+	return v.plain()
+}
+
+func (v Value) plain() (any, error) {
 	switch v.k {
 	case undefined, null:
 		return nil, nil
@@ -93,7 +99,7 @@ func (v Value) Interface() (any, error) {
 func interfaces(items []Value) (any, error) {
 	out := make([]any, len(items))
 	for i, item := range items {
-		x, err := item.Interface()
+		x, err := item.plain()
 		if err != nil {
 			return nil, err
 		}

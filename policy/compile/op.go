@@ -355,6 +355,8 @@ func pairs(items []Value) *Object {
 			if !equal(values[n-1], p[1]) {
 				unexpected("a key has two values")
 			}
+			sameEitherWay(keys[n-1], p[0])
+			sameEitherWay(values[n-1], p[1])
 			continue
 		}
 		keys, values = append(keys, p[0]), append(values, p[1])

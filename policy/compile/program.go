@@ -3,7 +3,6 @@
 package compile
 
 import (
-	"fmt"
 	"strings"
 	"sync"
 	"unsafe"
@@ -79,7 +78,7 @@ func (p *Program) BeginInput(in *Input) (Result, error) {
 }
 
 func (f *frame) begin(input any) (err error) {
-	defer f.surprised(&err)
+	defer recovered(&err)
 	if f.slots[0] = wrap(input); f.slots[0].k == undefined {
 		f.slots[0].k = missing
 	}
@@ -91,7 +90,7 @@ func (f *frame) check() (err error) {
 	if len(f.program.guards) == 0 {
 		return nil
 	}
-	defer f.surprised(&err)
+	defer recovered(&err)
 	for _, g := range f.program.guards {
 		if v := f.slot(g.slot); v.k != undefined && g.kinds&(1<<v.k) == 0 {
 			unexpected("%s is not what a builtin takes", f.program.slots[g.slot].path)
@@ -100,9 +99,8 @@ func (f *frame) check() (err error) {
 	return nil
 }
 
-// surprised makes an error of a surprise, and gives the frame up: nobody knows where
-// it was.
-func (f *frame) surprised(err *error) {
+// recovered makes an error of a surprise.
+func recovered(err *error) {
 	switch r := recover().(type) {
 	case nil:
 	case surprise:
@@ -114,7 +112,7 @@ func (f *frame) surprised(err *error) {
 
 // Value returns the value of one of the rules that the program was made for.
 func (r Result) Value(output int) (v Value, err error) {
-	defer r.f.surprised(&err)
+	defer recovered(&err)
 	rules := r.f.program.outputs[output]
 	return rules.value(r.f, 0), nil
 }
@@ -141,10 +139,7 @@ func (p *Program) Eval(input any) (value any, defined bool, err error) {
 		return nil, false, nil
 	}
 	value, err = v.Interface()
-	if err != nil {
-		return nil, false, fmt.Errorf("compile: result: %w", err)
-	}
-	return value, true, nil
+	return value, err == nil, err
 }
 
 // Rules tells how each rule is evaluated, in the order in which they were met.

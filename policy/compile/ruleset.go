@@ -103,6 +103,8 @@ func (s *result) take(f *frame) bool {
 		m.value = v
 	} else if !equal(m.value, v) {
 		unexpected("rules disagree")
+	} else if !s.last {
+		sameEitherWay(m.value, v)
 	}
 	return s.last
 }
