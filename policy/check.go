@@ -32,7 +32,7 @@ func Check(ctx context.Context, bundle string, archive []byte) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	if _, err := compile(ctx, b); err != nil {
+	if _, err := load(ctx, b); err != nil {
 		return Report{}, err
 	}
 	tests, err := runTests(ctx, b)

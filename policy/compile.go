@@ -4,7 +4,6 @@ package policy
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -14,7 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"go.yaml.in/yaml/v3"
+	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // outside are the builtins that reach outside, tell the time or are random, but for
@@ -69,9 +68,9 @@ func addData(bundle string, data map[string]any, name, text string) error {
 	var value map[string]any
 	var err error
 	if strings.HasSuffix(name, ".json") {
-		err = json.Unmarshal([]byte(text), &value)
+		err = util.UnmarshalJSON([]byte(text), &value) // numbers stay as they are written
 	} else {
-		err = yaml.Unmarshal([]byte(text), &value)
+		err = util.Unmarshal([]byte(text), &value)
 	}
 	if err != nil {
 		return &BundleError{Bundle: bundle, File: name, Reason: "is not an object: " + err.Error()}
@@ -96,8 +95,8 @@ func addData(bundle string, data map[string]any, name, text string) error {
 	return nil
 }
 
-// compile makes a snapshot of a bundle, without running its tests.
-func compile(ctx context.Context, b Bundle) (*Snapshot, error) {
+// load makes a snapshot of a bundle, without running its tests.
+func load(ctx context.Context, b Bundle) (*Snapshot, error) {
 	modules, data, err := parse(b)
 	if err != nil {
 		return nil, err
@@ -110,7 +109,7 @@ func compile(ctx context.Context, b Bundle) (*Snapshot, error) {
 	if len(modules) == 0 {
 		return nil, &BundleError{Bundle: b.Name, Reason: "holds no *.rego file beside its tests"}
 	}
-	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(true))
+	store := inmem.NewFromObjectWithOpts(data, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
 	// The store is never written again, so this transaction can stay open: all
 	// evaluations of the revision share it.
 	txn, err := store.NewTransaction(ctx)
@@ -122,7 +121,7 @@ func compile(ctx context.Context, b Bundle) (*Snapshot, error) {
 	if compiler.Failed() {
 		return nil, bundleError(b.Name, compiler.Errors)
 	}
-	return &Snapshot{bundle: b.Name, revision: b.Revision, compiler: compiler, store: store, txn: txn}, nil
+	return &Snapshot{bundle: b.Name, revision: b.Revision, compiler: compiler, data: data, store: store, txn: txn}, nil
 }
 
 // bundleError names file and line of the first of OPA's errors.

@@ -4,7 +4,6 @@ package policy
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -19,9 +18,11 @@ var ErrClosed = errors.New("policy: closed")
 // Engine answers by the newest good bundle of its source.
 type Engine struct {
 	source      Source
-	timeout     time.Duration
+	limits      limits
 	entrypoints []string
 	tel         *telemetry
+	log         *decisionLog
+	shadow      *shadow // nil when there is none
 
 	current atomic.Pointer[Snapshot]
 	status  atomic.Pointer[Status]
@@ -39,14 +40,17 @@ type Status struct {
 	Err      error // why the newest revision was refused, nil when it is in force
 }
 
+// limits bound an evaluation.
+type limits struct{ timeout time.Duration }
+
 // Option configures [Open].
 type Option func(*Engine)
 
-// WithTimeout sets how long one evaluation may take ([DefaultTimeout]).
-func WithTimeout(d time.Duration) Option { return func(e *Engine) { e.timeout = d } }
+// WithTimeout sets how long one evaluation by OPA may take ([DefaultTimeout]).
+func WithTimeout(d time.Duration) Option { return func(e *Engine) { e.limits.timeout = d } }
 
-// WithEntrypoints refuses bundles that lack the rule allow of one of these
-// packages: a misspelt package would deny everything, or worse, a misspelt deny
+// WithEntrypoints refuses bundles that lack the rule allow of one of these packages, or
+// its default: a misspelt package would deny everything, or worse, a misspelt deny
 // nothing.
 func WithEntrypoints(packages ...string) Option {
 	return func(e *Engine) { e.entrypoints = append(e.entrypoints, packages...) }
@@ -55,13 +59,19 @@ func WithEntrypoints(packages ...string) Option {
 // Open returns an engine on a source, which belongs to it. It does not wait:
 // until the first bundle is loaded everything is denied.
 func Open(ctx context.Context, source Source, opts ...Option) (*Engine, error) {
-	e := &Engine{source: source, timeout: DefaultTimeout, tel: newTelemetry(), ready: make(chan struct{}), done: make(chan struct{})}
+	e := &Engine{source: source, limits: limits{DefaultTimeout}, tel: newTelemetry(), ready: make(chan struct{}), done: make(chan struct{})}
+	e.log = newDecisionLog(e.tel)
 	for _, o := range opts {
 		o(e)
 	}
 	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, e.shadow.close(), source.Close())
+	}
+	if err := e.shadow.open(ctx); err != nil {
 		return nil, errors.Join(err, source.Close())
 	}
+	e.tel.observe(e)
+	e.log.start()
 	e.status.Store(&Status{Err: ErrNotLoaded})
 	e.take(ctx)                                             // what is at hand is in force when Open returns
 	run, cancel := context.WithCancel(context.Background()) // ends with Close
@@ -70,26 +80,38 @@ func Open(ctx context.Context, source Source, opts ...Option) (*Engine, error) {
 	return e, nil
 }
 
-// Decide answers whether a package allows a request. It never waits for the
-// source, and denies whenever the answer is not a clear yes; [Decision.Err] says
-// what went wrong, if something did.
-func (e *Engine) Decide(ctx context.Context, entrypoint string, in Input) Decision {
-	d := e.decide(ctx, entrypoint, &in)
-	d.ID = rand.Text()
-	e.tel.decided(ctx, d, &in)
-	return d
+// Decide answers whether a package allows a request. It never waits for the source, and
+// denies whenever the answer is not a clear yes; the error says what went wrong, if
+// something did, and is not for the caller's eyes: [ErrNoBundle], [ErrNoEntrypoint],
+// [ErrConflict], [ErrBuiltin], [ErrTimeout], [ErrTooLarge], [ErrShape] or the context's.
+// The input must not be changed before Decide returns.
+func (e *Engine) Decide(ctx context.Context, entrypoint string, in Input) (Decision, error) {
+	return e.decide(ctx, e.current.Load(), entrypoint, &in)
 }
 
-func (e *Engine) decide(ctx context.Context, entrypoint string, in *Input) Decision {
+// DecideMany answers several requests by one revision, in their order. Errors are of
+// single requests; there is one for each.
+func (e *Engine) DecideMany(ctx context.Context, entrypoint string, in []Input) ([]Decision, []error) {
 	s := e.current.Load()
-	if s == nil {
-		return Decision{Entrypoint: entrypoint, Rule: RuleNoPolicy, Err: ErrNoBundle}
+	decisions, errs := make([]Decision, len(in)), make([]error, len(in))
+	for i := range in {
+		decisions[i], errs[i] = e.decide(ctx, s, entrypoint, &in[i])
 	}
-	value, err := in.value()
-	if err != nil {
-		return Decision{Entrypoint: entrypoint, Bundle: s.bundle, Revision: s.revision, Rule: RuleError, Err: fmt.Errorf("policy: input: %w", err)}
+	return decisions, errs
+}
+
+func (e *Engine) decide(ctx context.Context, s *Snapshot, entrypoint string, in *Input) (Decision, error) {
+	d, err := Decision{Entrypoint: entrypoint, Rule: RuleNoPolicy, Outcome: NoPolicy}, ErrNoBundle
+	if s != nil {
+		d, err = s.decide(ctx, entrypoint, in, e.tel, e.limits)
 	}
-	return s.decide(ctx, entrypoint, value, e.timeout)
+	d.ID = newDecisionID()
+	e.tel.decided(&d)
+	e.log.add(ctx, s, &d, err, in)
+	if e.shadow != nil {
+		e.shadow.compare(ctx, &d, in)
+	}
+	return d, err
 }
 
 // Snapshot returns the revision in force, nil when there is none.
@@ -128,7 +150,9 @@ func (e *Engine) WaitReady(ctx context.Context) error {
 func (e *Engine) Close() error {
 	e.cancel()
 	<-e.done
-	return e.source.Close()
+	e.log.close()
+	e.tel.end()
+	return errors.Join(e.shadow.close(), e.source.Close())
 }
 
 func (e *Engine) run(ctx context.Context) {
@@ -178,7 +202,7 @@ func (e *Engine) take(ctx context.Context) {
 // compile makes a snapshot of a bundle whose tests pass and that has what is
 // asked of it.
 func (e *Engine) compile(ctx context.Context, b Bundle) (*Snapshot, error) {
-	s, err := compile(ctx, b)
+	s, err := load(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -188,6 +212,8 @@ func (e *Engine) compile(ctx context.Context, b Bundle) (*Snapshot, error) {
 			return nil, &BundleError{Bundle: b.Name, Reason: err.Error()}
 		case found == nil:
 			return nil, &BundleError{Bundle: b.Name, Reason: fmt.Sprintf("has no rule %s.allow", name)}
+		case !s.hasDefault(name + ".allow"):
+			return nil, &BundleError{Bundle: b.Name, Reason: fmt.Sprintf("%s.allow has no default: write `default allow := false`", name)}
 		}
 	}
 	if _, err := runTests(ctx, b); err != nil {

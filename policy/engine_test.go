@@ -80,11 +80,11 @@ func TestDecisions(t *testing.T) {
 		"an empty request is denied":                      {policy.Input{}, false, policy.RuleDefault, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := e.Decide(t.Context(), "shop.orders", c.in)
-			if d.Allow != c.allow || d.Rule != c.rule || len(d.Rules) != c.rules || d.Err != nil {
+			d, err := e.Decide(t.Context(), "shop.orders", c.in)
+			if d.Allow != c.allow || d.Rule != c.rule || len(d.Rules) != c.rules || err != nil {
 				t.Errorf("got %+v", d)
 			}
-			if d.Bundle != "shop" || d.Revision != "1" || d.ID == "" || d.Entrypoint != "shop.orders" {
+			if d.Bundle != "shop" || d.Revision != "1" || d.ID.IsZero() || d.Entrypoint != "shop.orders" {
 				t.Errorf("the decision does not say what decided: %+v", d)
 			}
 		})
@@ -94,15 +94,16 @@ func TestDecisions(t *testing.T) {
 func TestWhateverIsNoClearYesIsANo(t *testing.T) {
 	for name, c := range map[string]struct {
 		rego, rule, says string
+		outcome          policy.Outcome
 	}{
-		"no such package":            {"package other\n\nallow := true", policy.RuleNoPolicy, "no rule shop.orders.allow"},
-		"allow is a text":            {"package shop.orders\n\nallow := \"yes\"", policy.RuleError, "not a boolean"},
-		"allow is undefined":         {"package shop.orders\n\nallow if input.nothing", policy.RuleDefault, ""},
-		"rules that contradict":      {"package shop.orders\n\nallow := true if input.subject\n\nallow := false if input.action", policy.RuleError, "conflict"},
-		"a builtin that fails":       {"package shop.orders\n\nallow if not startswith(input.subject, \"a\")", policy.RuleError, "startswith"},
-		"deny is no set":             {"package shop.orders\n\nallow := true\n\ndeny := \"x\"", policy.RuleError, "not a set"},
-		"deny holds what is no name": {"package shop.orders\n\nallow := true\n\ndeny contains 1", policy.RuleError, "not a name"},
-		"one that takes for ever":    {"package shop.orders\n\nallow if {\n\tsome i in numbers.range(1, 5000)\n\tsome j in numbers.range(1, 5000)\n\ti + j < 0\n}", policy.RuleError, "took longer"},
+		"no such package":            {"package other\n\nallow := true", policy.RuleNoPolicy, "no rule shop.orders.allow", policy.NoPolicy},
+		"allow is a text":            {"package shop.orders\n\nallow := \"yes\"", policy.RuleError, "not a boolean", policy.Failed},
+		"allow is undefined":         {"package shop.orders\n\nallow if input.nothing", policy.RuleDefault, "", policy.Undefined},
+		"rules that contradict":      {"package shop.orders\n\nallow := true if input.subject\n\nallow := false if input.action", policy.RuleError, "conflict", policy.Conflict},
+		"a builtin that fails":       {"package shop.orders\n\nallow if not startswith(input.subject, \"a\")", policy.RuleError, "startswith", policy.BuiltinFail},
+		"deny is no set":             {"package shop.orders\n\nallow := true\n\ndeny := \"x\"", policy.RuleError, "not a set", policy.Failed},
+		"deny holds what is no name": {"package shop.orders\n\nallow := true\n\ndeny contains 1", policy.RuleError, "not a text", policy.Failed},
+		"one that takes for ever":    {"package shop.orders\n\nallow if {\n\tsome i in numbers.range(1, 5000)\n\tsome j in numbers.range(1, 5000)\n\ti + j < 0\n}", policy.RuleError, "took longer", policy.TimedOut},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := open(t, map[string]string{"a.rego": c.rego})
@@ -110,9 +111,9 @@ func TestWhateverIsNoClearYesIsANo(t *testing.T) {
 				t.Fatal(err)
 			}
 			began := time.Now()
-			d := e.Decide(t.Context(), "shop.orders", request("alice", "read", "alice"))
-			if d.Allow || d.Rule != c.rule || (c.says != "") != (d.Err != nil) || c.says != "" && !strings.Contains(d.Err.Error(), c.says) {
-				t.Errorf("got %+v, want rule %s and an error about %q", d, c.rule, c.says)
+			d, err := e.Decide(t.Context(), "shop.orders", request("alice", "read", "alice"))
+			if d.Allow || d.Rule != c.rule || d.Outcome != c.outcome || (c.says != "") != (err != nil) || c.says != "" && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %+v, %v; want rule %s, outcome %s and an error about %q", d, err, c.rule, c.outcome, c.says)
 			}
 			if took := time.Since(began); took > 5*policy.DefaultTimeout+time.Second {
 				t.Errorf("took %v", took)
@@ -125,7 +126,7 @@ func TestWhateverIsNoClearYesIsANo(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.Close()
-		if d := e.Decide(t.Context(), "shop.orders", request("a", "read", "a")); d.Allow || d.Rule != policy.RuleNoPolicy {
+		if d, _ := e.Decide(t.Context(), "shop.orders", request("a", "read", "a")); d.Allow || d.Rule != policy.RuleNoPolicy {
 			t.Errorf("%+v", d)
 		}
 		short, cancel := context.WithCancel(t.Context())
@@ -138,7 +139,7 @@ func TestWhateverIsNoClearYesIsANo(t *testing.T) {
 		e := open(t, map[string]string{"a.rego": "package a\n\nallow := true"})
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		if d := e.Decide(ended, "a", policy.Input{}); d.Allow || !errors.Is(d.Err, context.Canceled) {
+		if d, err := e.Decide(ended, "a", policy.Input{}); d.Allow || !errors.Is(err, context.Canceled) {
 			t.Errorf("%+v", d)
 		}
 	})
@@ -178,7 +179,7 @@ func TestABundleThatIsRefusedChangesNothingAndSaysWhereItIsWrong(t *testing.T) {
 					t.Fatalf("status %+v, want an error about %q", e.Status(), c.says)
 				}
 			}
-			if d := e.Decide(t.Context(), "shop.orders", request("a", "cancel", "a")); !d.Allow || d.Revision != "1" {
+			if d, _ := e.Decide(t.Context(), "shop.orders", request("a", "cancel", "a")); !d.Allow || d.Revision != "1" {
 				t.Errorf("another answer: %+v", d)
 			}
 		})
@@ -192,7 +193,7 @@ func TestABundleThatIsRefusedChangesNothingAndSaysWhereItIsWrong(t *testing.T) {
 				t.Fatalf("%+v", e.Status())
 			}
 		}
-		if d := e.Decide(t.Context(), "shop.orders", request("a", "cancel", "a")); d.Allow {
+		if d, _ := e.Decide(t.Context(), "shop.orders", request("a", "cancel", "a")); d.Allow {
 			t.Errorf("%+v", d)
 		}
 	})
@@ -205,7 +206,7 @@ func TestABundleThatIsRefusedChangesNothingAndSaysWhereItIsWrong(t *testing.T) {
 				t.Fatalf("%+v", e.Status())
 			}
 		}
-		if d := e.Decide(t.Context(), "shop.orders", request("a", "cancel", "a")); d.Allow || d.Rule != policy.RuleNoPolicy {
+		if d, _ := e.Decide(t.Context(), "shop.orders", request("a", "cancel", "a")); d.Allow || d.Rule != policy.RuleNoPolicy {
 			t.Errorf("%+v", d)
 		}
 	})
@@ -229,13 +230,13 @@ func TestAFolderIsFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	if d := e.Decide(t.Context(), "a", policy.Input{}); !d.Allow {
+	if d, _ := e.Decide(t.Context(), "a", policy.Input{}); !d.Allow {
 		t.Errorf("%+v, %v", d, e.Status())
 	}
 	updates := e.Updates(t.Context())
 	write("package a\n\nallow := false")
 	<-updates
-	if d := e.Decide(t.Context(), "a", policy.Input{}); d.Allow {
+	if d, _ := e.Decide(t.Context(), "a", policy.Input{}); d.Allow {
 		t.Errorf("%+v after the change", d)
 	}
 	if _, err := policy.Dir(filepath.Join(folder, "absent")); err == nil {
@@ -248,7 +249,7 @@ func TestAFolderIsFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-updates
-	if d := e.Decide(t.Context(), "a", policy.Input{}); !d.Allow || e.Status().Err == nil {
+	if d, _ := e.Decide(t.Context(), "a", policy.Input{}); !d.Allow || e.Status().Err == nil {
 		t.Errorf("%+v, %v: want the last bundle and why there is no newer one", d, e.Status())
 	}
 	coordtest.Eventually(t, patience, func() bool { return e.Age() > 50*time.Millisecond }, "the age of what was read last grows")
@@ -286,7 +287,7 @@ func Example() {
 	}
 	defer engine.Close()
 
-	d := engine.Decide(ctx, "shop.orders", policy.Input{
+	d, err := engine.Decide(ctx, "shop.orders", policy.Input{
 		Subject:  policy.Entity{Type: "user", ID: "bob"},
 		Action:   policy.Action{Name: "cancel"},
 		Resource: policy.Entity{Type: "order", ID: "17", Properties: map[string]any{"owner": "alice"}},
@@ -305,7 +306,7 @@ func BenchmarkDecide(b *testing.B) {
 	in := request("alice", "cancel", "alice")
 	b.ReportAllocs()
 	for b.Loop() {
-		if d := e.Decide(b.Context(), "shop.orders", in); !d.Allow {
+		if d, _ := e.Decide(b.Context(), "shop.orders", in); !d.Allow {
 			b.Fatal(d)
 		}
 	}

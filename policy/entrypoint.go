@@ -10,84 +10,237 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/otelplat/platform/policy/compile"
 )
 
-// entrypoint is a package that is asked for decisions, with its queries prepared.
+// The rules of an entrypoint, in the order in which they are asked.
+const (
+	asksDeny = iota
+	asksAllow
+	asksReasons
+	asksObligations
+	asksAll
+)
+
+var ruleNames = [asksAll]string{asksDeny: "deny", asksAllow: "allow", asksReasons: "reasons", asksObligations: "obligations"}
+
+// entrypoint is a package that is asked for decisions. It is immutable but for its
+// cache.
 type entrypoint struct {
-	allow, deny string // paths
-	allowed     *query
-	denied      *query // nil when the package has no rule deny
+	name    string
+	program *compile.Program // nil: OPA evaluates
+	why     error            // why there is no program
+	output  [asksAll]int     // of the program; -1 where the package has no such rule
+	queries [asksAll]*query  // of OPA; nil where the package has no such rule
+	cache   *cache           // nil with a program, and where answers depend on more than some paths
 }
 
-// entrypoint returns the queries of a package, made by the first who asks; nil when
+// entrypoint returns a package as it is asked, made by the first who asks; nil when
 // the bundle has no rule allow there. Only packages of the bundle are kept, so there
 // are no more than these.
 func (s *Snapshot) entrypoint(ctx context.Context, name string) (*entrypoint, error) {
 	if found, ok := s.entrypoints.Load(name); ok {
 		return found.(*entrypoint), nil
 	}
-	e := &entrypoint{allow: name + ".allow", deny: name + ".deny"}
-	if !s.Has(e.allow) {
+	if !s.Has(name + ".allow") {
 		return nil, nil
 	}
-	var err error
-	if e.allowed, err = s.prepare(ctx, e.allow); err != nil {
-		return nil, err
-	}
-	if s.Has(e.deny) {
-		if e.denied, err = s.prepare(ctx, e.deny); err != nil {
+	e := &entrypoint{name: name}
+	var refs []ast.Ref
+	for i, rule := range ruleNames {
+		e.output[i] = -1
+		path := name + "." + rule
+		if !s.Has(path) {
+			continue
+		}
+		e.output[i] = len(refs)
+		refs = append(refs, ref(path))
+		var err error
+		if e.queries[i], err = s.prepare(ctx, path); err != nil {
 			return nil, err
 		}
+	}
+	if e.program, e.why = compile.Lower(s.compiler, s.data, refs...); e.why != nil {
+		e.cache = s.newCache(e)
 	}
 	found, _ := s.entrypoints.LoadOrStore(name, e)
 	return found.(*entrypoint), nil
 }
 
+// newCache returns the cache of an entrypoint that OPA evaluates, nil when its answer
+// can depend on all of the input, or on more than the input.
+func (s *Snapshot) newCache(e *entrypoint) *cache {
+	var parts [][]string
+	for i, q := range e.queries {
+		if q == nil {
+			continue
+		}
+		path := e.name + "." + ruleNames[i]
+		if !s.pure(path) {
+			return nil
+		}
+		parts = append(parts, s.Inputs(path)...)
+	}
+	parts = minimal(parts)
+	if len(parts) > 0 && len(parts[0]) == 0 {
+		return nil
+	}
+	return newCache(compile.NewKey(parts))
+}
+
 // decide answers a request. Whatever is not a clear yes is a no. The timeout is for
-// both rules together; what is prepared once does not count.
-func (s *Snapshot) decide(ctx context.Context, name string, input ast.Value, timeout time.Duration) (d Decision) {
-	d = Decision{Entrypoint: name, Bundle: s.bundle, Revision: s.revision, Rule: RuleError}
+// all rules together; what is prepared once does not count.
+func (s *Snapshot) decide(ctx context.Context, name string, in *Input, tel *telemetry, l limits) (Decision, error) {
+	d := Decision{Entrypoint: name, Bundle: s.bundle, Revision: s.revision, Rule: RuleError, Outcome: Failed}
 	e, err := s.entrypoint(ctx, name)
 	switch {
 	case err != nil:
-		d.Err = err
-		return d
+		return d, err
 	case e == nil:
-		d.Rule, d.Err = RuleNoPolicy, fmt.Errorf("policy: bundle %q has no rule %s.allow", s.bundle, name)
-		return d
+		d.Rule, d.Outcome = RuleNoPolicy, NoPolicy
+		return d, fmt.Errorf("%w: %q has no rule %s.allow", ErrNoEntrypoint, s.bundle, name)
+	case outsized(in):
+		d.Outcome = TooLarge
+		return d, ErrTooLarge
+	}
+	if err := ctx.Err(); err != nil {
+		d.Outcome = TimedOut
+		return d, err
+	}
+	if e.program != nil {
+		err := e.run(in, &d)
+		var surprise *compile.SurpriseError
+		if !errors.As(err, &surprise) {
+			return d, err
+		}
+		tel.surprised(e.name)
+		d = Decision{Entrypoint: name, Bundle: s.bundle, Revision: s.revision, Rule: RuleError, Outcome: Failed}
+	}
+	if e.cache != nil {
+		return e.cache.decide(ctx, in, func() (Decision, error) { return s.evaluate(ctx, e, in, d, l.timeout) })
+	}
+	return s.evaluate(ctx, e, in, d, l.timeout)
+}
+
+// run asks the program.
+func (e *entrypoint) run(in *Input, d *Decision) error {
+	r, err := e.program.BeginInput(in)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var values [asksAll]compile.Value
+	for i, output := range e.output {
+		if output < 0 {
+			continue
+		}
+		if values[i], err = r.Value(output); err != nil {
+			return err
+		}
+	}
+	allow, isBool := values[asksAllow].Bool()
+	defined := values[asksAllow].IsDefined()
+	if !values[asksDeny].IsEmptySet() {
+		if d.Rules, err = texts(values[asksDeny]); err != nil {
+			return fmt.Errorf("%w: %s.deny %w", ErrShape, e.name, err)
+		}
+	}
+	if values[asksReasons].IsDefined() && !values[asksReasons].IsEmptySet() {
+		if d.Reasons, err = texts(values[asksReasons]); err != nil {
+			return fmt.Errorf("%w: %s.reasons %w", ErrShape, e.name, err)
+		}
+	}
+	if values[asksObligations].IsDefined() && !values[asksObligations].IsEmptySet() {
+		x, err := values[asksObligations].Interface()
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if d.Obligations, ok = x.([]any); !ok {
+			return fmt.Errorf("%w: %s.obligations is neither a set nor an array", ErrShape, e.name)
+		}
+	}
+	return d.conclude(e.name, allow, isBool, defined)
+}
+
+// conclude reads the answer from what the rules say.
+func (d *Decision) conclude(name string, allow, isBool, defined bool) error {
+	switch {
+	case len(d.Rules) > 0:
+		d.Rule, d.Outcome = d.Rules[0], Denied
+	case defined && !isBool:
+		return fmt.Errorf("%w: %s.allow is not a boolean", ErrShape, name)
+	case allow:
+		d.Allow, d.Rule, d.Outcome = true, RuleAllow, Allowed
+	case !defined:
+		d.Rule, d.Outcome = RuleDefault, Undefined
+	default:
+		d.Rule, d.Outcome = RuleDefault, Denied
+	}
+	return nil
+}
+
+// texts reads a set or array of texts, in order.
+func texts(v compile.Value) ([]string, error) {
+	if !v.IsDefined() {
+		return nil, nil
+	}
+	items, ok := v.Items()
+	if !ok {
+		return nil, errors.New("is not a set")
+	}
+	list := make([]string, 0, len(items))
+	for _, item := range items {
+		s, ok := item.Text()
+		if !ok {
+			return nil, errors.New("holds what is not a text")
+		}
+		list = append(list, s)
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+// evaluate asks OPA.
+func (s *Snapshot) evaluate(ctx context.Context, e *entrypoint, in *Input, d Decision, timeout time.Duration) (Decision, error) {
+	doc, err := document(in)
+	if err != nil {
+		d.Outcome = outcomeOf(err)
+		return d, fmt.Errorf("policy: input: %w", err)
 	}
 	l := newLimit(ctx, timeout)
 	defer l.stop()
-	if e.denied != nil {
-		value, defined, err := s.ask(l, e.deny, e.denied, input)
-		if err != nil {
-			d.Err = err
-			return d
+	var values [asksAll]any
+	var defined [asksAll]bool
+	for i, q := range e.queries {
+		if q == nil {
+			continue
 		}
-		switch d.Rules, err = names(value, defined); {
-		case err != nil:
-			d.Err = fmt.Errorf("policy: %s %w", e.deny, err)
-			return d
-		case len(d.Rules) > 0:
-			d.Rule = d.Rules[0]
-			return d
+		if values[i], defined[i], err = s.ask(l, e.name+"."+ruleNames[i], q, doc); err != nil {
+			d.Outcome = outcomeOf(err)
+			return d, err
 		}
 	}
-	value, defined, err := s.ask(l, e.allow, e.allowed, input)
-	switch allow, boolean := value.(bool); {
-	case err != nil:
-		d.Err = err
-	case defined && !boolean:
-		d.Err = fmt.Errorf("policy: %s is not a boolean", e.allow)
-	case allow:
-		d.Allow, d.Rule = true, RuleAllow
-	default:
-		d.Rule = RuleDefault
+	if d.Rules, err = names(values[asksDeny], defined[asksDeny]); err != nil {
+		return d, fmt.Errorf("%w: %s.deny %w", ErrShape, e.name, err)
 	}
-	return d
+	if d.Reasons, err = names(values[asksReasons], defined[asksReasons]); err != nil {
+		return d, fmt.Errorf("%w: %s.reasons %w", ErrShape, e.name, err)
+	}
+	if defined[asksObligations] {
+		list, ok := values[asksObligations].([]any)
+		if !ok {
+			return d, fmt.Errorf("%w: %s.obligations is neither a set nor an array", ErrShape, e.name)
+		}
+		if len(list) > 0 {
+			d.Obligations = list
+		}
+	}
+	allow, isBool := values[asksAllow].(bool)
+	return d, d.conclude(e.name, allow, isBool, defined[asksAllow])
 }
 
-// names reads a set of rule names, in order.
+// names reads a set or array of texts, in order.
 func names(value any, defined bool) ([]string, error) {
 	if !defined {
 		return nil, nil
@@ -96,11 +249,14 @@ func names(value any, defined bool) ([]string, error) {
 	if !ok {
 		return nil, errors.New("is not a set")
 	}
+	if len(list) == 0 {
+		return nil, nil
+	}
 	rules := make([]string, 0, len(list))
 	for _, v := range list {
 		name, ok := v.(string)
 		if !ok {
-			return nil, errors.New("holds what is not a name")
+			return nil, errors.New("holds what is not a text")
 		}
 		rules = append(rules, name)
 	}

@@ -64,7 +64,7 @@ func TestAPushedBundleChangesTheAnswerWithinASecond(t *testing.T) {
 	c := coordtest.Client(t, coordtest.Etcd(t))
 	key, keys := newKey(t)
 	e := openEtcd(t, c, keys)
-	if d := e.Decide(t.Context(), "a", policy.Input{}); d.Allow || d.Rule != policy.RuleNoPolicy {
+	if d, _ := e.Decide(t.Context(), "a", policy.Input{}); d.Allow || d.Rule != policy.RuleNoPolicy {
 		t.Errorf("before the first bundle: %+v", d)
 	}
 	var slowest time.Duration
@@ -77,7 +77,8 @@ func TestAPushedBundleChangesTheAnswerWithinASecond(t *testing.T) {
 			t.Fatal(rev, err)
 		}
 		coordtest.Eventually(t, patience, func() bool {
-			return e.Decide(t.Context(), "a", policy.Input{}).Allow == want
+			d, _ := e.Decide(t.Context(), "a", policy.Input{})
+			return d.Allow == want
 		}, "revision %d answers", rev.Number)
 		slowest = max(slowest, time.Since(began))
 	}
@@ -124,7 +125,7 @@ func TestOnlySignedBundlesAreTaken(t *testing.T) {
 				s := e.Status()
 				return errors.Is(s.Err, policy.ErrSignature) && strings.Contains(s.Err.Error(), "revision ")
 			}, "revision %d is refused", rev.Number)
-			if d := e.Decide(t.Context(), "a", policy.Input{}); d.Allow || d.Revision != "1" {
+			if d, _ := e.Decide(t.Context(), "a", policy.Input{}); d.Allow || d.Revision != "1" {
 				t.Errorf("%+v", d)
 			}
 		})
@@ -176,7 +177,7 @@ func TestTheLastBundleStaysWhileEtcdIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.Stop()
-	if d := e.Decide(t.Context(), "a", policy.Input{}); !d.Allow {
+	if d, _ := e.Decide(t.Context(), "a", policy.Input{}); !d.Allow {
 		t.Errorf("with etcd away: %+v", d)
 	}
 	server.Start()
@@ -186,7 +187,10 @@ func TestTheLastBundleStaysWhileEtcdIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	push("package a\n\nallow := false")
-	coordtest.Eventually(t, patience, func() bool { return !e.Decide(t.Context(), "a", policy.Input{}).Allow }, "the new bundle after etcd's return")
+	coordtest.Eventually(t, patience, func() bool {
+		d, _ := e.Decide(t.Context(), "a", policy.Input{})
+		return !d.Allow
+	}, "the new bundle after etcd's return")
 }
 
 func TestArchives(t *testing.T) {

@@ -6,43 +6,49 @@ import (
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/otelplat/platform/policy/compile"
 )
 
-// Input is an access evaluation request in the form of AuthZEN 1.0.
-type Input struct {
-	Subject  Entity         `json:"subject"`
-	Action   Action         `json:"action"`
-	Resource Entity         `json:"resource"`
-	Context  map[string]any `json:"context,omitempty"`
-}
+// Input is an access evaluation request in the form of AuthZEN 1.0. Policies see the
+// document that its JSON would be; properties and context that are nil are not there,
+// so that `not input.subject.properties.blocked` is asked, not assumed.
+type Input = compile.Input
 
 // Entity is a subject or a resource.
-type Entity struct {
-	Type       string         `json:"type"`
-	ID         string         `json:"id"`
-	Properties map[string]any `json:"properties,omitempty"`
-}
+type Entity = compile.Entity
 
 // Action is what the subject wants to do.
-type Action struct {
-	Name       string         `json:"name"`
-	Properties map[string]any `json:"properties,omitempty"`
+type Action = compile.Action
+
+// Bounds of an input. They are far beyond any request, and keep one that an attacker
+// sends from being work.
+const (
+	MaxInputValues = 100_000 // values, nested ones included
+	MaxInputText   = 1 << 20 // bytes of all strings and keys
+	maxInputDepth  = 100
+)
+
+// outsized is a look at what costs nothing to look at. What is nested is counted where
+// it is work: when the input is made a document of OPA's.
+func outsized(in *Input) bool {
+	return len(in.Subject.Properties)+len(in.Resource.Properties)+len(in.Action.Properties)+len(in.Context) > MaxInputValues ||
+		len(in.Subject.ID)+len(in.Subject.Type)+len(in.Resource.ID)+len(in.Resource.Type)+len(in.Action.Name) > MaxInputText
 }
 
-// value makes the document that Rego sees. By hand: it is several times as fast as
-// the way through JSON. Properties that are not there are not there for Rego
-// either, so that `not input.subject.properties.blocked` is asked, not assumed.
-func (in *Input) value() (ast.Value, error) {
-	subject, err := in.Subject.term()
+// document makes the document that OPA sees. By hand: it is several times as fast as
+// the way through JSON.
+func document(in *Input) (ast.Value, error) {
+	var c counter
+	subject, err := c.entity(&in.Subject)
 	if err != nil {
 		return nil, fmt.Errorf("subject: %w", err)
 	}
-	resource, err := in.Resource.term()
+	resource, err := c.entity(&in.Resource)
 	if err != nil {
 		return nil, fmt.Errorf("resource: %w", err)
 	}
 	action := ast.NewObject(ast.Item(ast.StringTerm("name"), ast.StringTerm(in.Action.Name)))
-	if err := insert(action, "properties", in.Action.Properties); err != nil {
+	if err := c.insert(action, "properties", in.Action.Properties); err != nil {
 		return nil, fmt.Errorf("action: %w", err)
 	}
 	doc := ast.NewObject(
@@ -50,25 +56,61 @@ func (in *Input) value() (ast.Value, error) {
 		ast.Item(ast.StringTerm("action"), ast.NewTerm(action)),
 		ast.Item(ast.StringTerm("resource"), resource),
 	)
-	return doc, insert(doc, "context", in.Context)
+	return doc, c.insert(doc, "context", in.Context)
 }
 
-func (e *Entity) term() (*ast.Term, error) {
+// counter holds an input against the bounds.
+type counter struct{ values, text int }
+
+func (c *counter) entity(e *Entity) (*ast.Term, error) {
 	o := ast.NewObject(
 		ast.Item(ast.StringTerm("type"), ast.StringTerm(e.Type)),
 		ast.Item(ast.StringTerm("id"), ast.StringTerm(e.ID)),
 	)
-	return ast.NewTerm(o), insert(o, "properties", e.Properties)
+	return ast.NewTerm(o), c.insert(o, "properties", e.Properties)
 }
 
-func insert(o ast.Object, key string, values map[string]any) error {
+func (c *counter) insert(o ast.Object, key string, values map[string]any) error {
 	if values == nil {
 		return nil
+	}
+	if err := c.count(values, 0); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
 	}
 	v, err := ast.InterfaceToValue(values)
 	if err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	o.Insert(ast.StringTerm(key), ast.NewTerm(v))
+	return nil
+}
+
+func (c *counter) count(x any, depth int) error {
+	c.values++
+	switch x := x.(type) {
+	case string:
+		c.text += len(x)
+	case map[string]any:
+		for k, v := range x {
+			c.text += len(k)
+			if err := c.count(v, depth+1); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, v := range x {
+			if err := c.count(v, depth+1); err != nil {
+				return err
+			}
+		}
+	case []string:
+		for _, s := range x {
+			c.values++
+			c.text += len(s)
+		}
+	}
+	if c.values > MaxInputValues || c.text > MaxInputText || depth > maxInputDepth {
+		return fmt.Errorf("%w: more than %d values, %d bytes of text or %d levels", ErrTooLarge, MaxInputValues, MaxInputText, maxInputDepth)
+	}
 	return nil
 }

@@ -99,3 +99,24 @@ func minimal(parts [][]string) [][]string {
 	}
 	return kept
 }
+
+// pure reports whether the value at a path is a function of bundle and input: no
+// builtin that it can come to tells the time.
+func (s *Snapshot) pure(path string) bool {
+	d := dependencies{compiler: s.compiler, seen: make(map[*ast.Rule]bool)}
+	d.rules(s.compiler.GetRulesDynamicWithOpts(ref(path), everything))
+	for r := range d.seen {
+		impure := false
+		ast.WalkExprs(r, func(e *ast.Expr) bool {
+			if e.IsCall() {
+				b, ok := ast.BuiltinMap[e.Operator().String()]
+				impure = impure || ok && b.Nondeterministic
+			}
+			return impure
+		})
+		if impure {
+			return false
+		}
+	}
+	return true
+}

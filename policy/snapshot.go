@@ -5,8 +5,10 @@ package policy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,13 +19,14 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/otelplat/platform/policy/compile"
 )
 
-// DefaultTimeout ends an evaluation. Policies take microseconds; one that takes
-// this long is a mistake or an attack, and its answer is no. It is wall-clock time,
-// so it leaves room for a machine that is out of CPU for a tenth of a second: at
-// 50 ms such a stall denied requests of a healthy shop.
-const DefaultTimeout = 250 * time.Millisecond
+// DefaultTimeout ends an evaluation by OPA. Policies take microseconds; one that takes
+// this long is a mistake or an attack, and its answer is no. It is wall-clock time: a
+// machine that is out of CPU for as long denies too. Entrypoints that were lowered take
+// no part in this; they are bounded by how many members they look at.
+const DefaultTimeout = 50 * time.Millisecond
 
 // maxQueries bounds how many paths of one snapshot are prepared. Paths come from
 // code, not from requests.
@@ -35,6 +38,7 @@ type Snapshot struct {
 	bundle   string
 	revision string
 	compiler *ast.Compiler
+	data     map[string]any // which nobody changes
 	store    storage.Store
 	txn      storage.Transaction
 
@@ -45,9 +49,11 @@ type Snapshot struct {
 
 // query is a prepared query, made by the first who asks.
 type query struct {
-	once sync.Once
-	eval rego.PreparedEvalQuery
-	err  error
+	once    sync.Once
+	eval    rego.PreparedEvalQuery
+	err     error
+	lower   sync.Once
+	program *compile.Program // nil where OPA evaluates
 }
 
 // Bundle returns the name of the bundle.
@@ -65,11 +71,25 @@ func (s *Snapshot) Has(path string) bool {
 	if !askable.MatchString(path) {
 		return false
 	}
-	ref := ast.Ref{ast.DefaultRootDocument} // by hand: the parser takes 20 µs
+	return len(s.compiler.GetRulesWithPrefix(ref(path))) > 0
+}
+
+// hasDefault reports whether a rule has a value when nothing else gives it one: a
+// default, or a body that always holds.
+func (s *Snapshot) hasDefault(path string) bool {
+	return slices.ContainsFunc(s.compiler.GetRulesExact(ref(path)), func(r *ast.Rule) bool {
+		return r.Default || len(r.Body) == 1 && r.Body[0].Equal(ast.NewExpr(ast.BooleanTerm(true)))
+	})
+}
+
+// ref makes a reference of names with dots between them. By hand: the parser takes
+// 20 µs.
+func ref(path string) ast.Ref {
+	ref := ast.Ref{ast.DefaultRootDocument}
 	for name := range strings.SplitSeq(path, ".") {
 		ref = append(ref, ast.StringTerm(name))
 	}
-	return len(s.compiler.GetRulesWithPrefix(ref)) > 0
+	return ref
 }
 
 // prepare returns the query of a path. Preparing takes half a millisecond and
@@ -104,23 +124,36 @@ func (s *Snapshot) prepare(ctx context.Context, path string) (*query, error) {
 // slices in order. Errors of builtins are errors, not undefined. The caller's
 // deadline counts, and [DefaultTimeout].
 func (s *Snapshot) Eval(ctx context.Context, path string, input any) (value any, defined bool, err error) {
-	in, ok := input.(ast.Value)
-	if !ok {
-		if in, err = ast.InterfaceToValue(input); err != nil {
-			return nil, false, fmt.Errorf("policy: input: %w", err)
-		}
-	}
-	return s.eval(ctx, path, in, DefaultTimeout)
-}
-
-func (s *Snapshot) eval(ctx context.Context, path string, input ast.Value, timeout time.Duration) (any, bool, error) {
 	q, err := s.prepare(ctx, path)
 	if err != nil {
 		return nil, false, err
 	}
-	l := newLimit(ctx, timeout)
+	in, ok := input.(ast.Value)
+	if !ok {
+		if p := s.lowered(q, path); p != nil && ctx.Err() == nil {
+			value, defined, err := p.Eval(input)
+			if !errors.As(err, new(*compile.SurpriseError)) {
+				return value, defined, err
+			}
+		}
+		if in, err = ast.InterfaceToValue(input); err != nil {
+			return nil, false, fmt.Errorf("policy: input: %w", err)
+		}
+	}
+	l := newLimit(ctx, DefaultTimeout)
 	defer l.stop()
-	return s.ask(l, path, q, input)
+	return s.ask(l, path, q, in)
+}
+
+// lowered returns the program of a path, made by the first who asks; nil when OPA
+// evaluates it.
+func (s *Snapshot) lowered(q *query, path string) *compile.Program {
+	q.lower.Do(func() {
+		if len(s.compiler.GetRulesExact(ref(path))) > 0 {
+			q.program, _ = compile.Lower(s.compiler, s.data, ref(path)) // Explain tells why not
+		}
+	})
+	return q.program
 }
 
 // limit ends evaluations when the context ends or their time is up. OPA would start
@@ -144,7 +177,13 @@ func (l *limit) stop() {
 }
 
 // ask evaluates a query within a limit.
-func (s *Snapshot) ask(l *limit, path string, q *query, input ast.Value) (any, bool, error) {
+func (s *Snapshot) ask(l *limit, path string, q *query, input ast.Value) (value any, defined bool, err error) {
+	defer func() {
+		// OPA panics on numbers that are none, which only a program can put into an input.
+		if r := recover(); r != nil {
+			value, defined, err = nil, false, fmt.Errorf("policy: %s: OPA: %v", path, r)
+		}
+	}()
 	// A context that ended already can still get an answer from OPA.
 	if err := l.ctx.Err(); err != nil {
 		return nil, false, err
@@ -157,11 +196,40 @@ func (s *Snapshot) ask(l *limit, path string, q *query, input ast.Value) (any, b
 	)
 	switch {
 	case l.flag.Cancelled():
-		return nil, false, cmp.Or(l.ctx.Err(), fmt.Errorf("policy: %s took longer than %v", path, l.timeout))
+		return nil, false, cmp.Or(l.ctx.Err(), fmt.Errorf("%w: %s took longer than %v", ErrTimeout, path, l.timeout))
 	case err != nil:
-		return nil, false, fmt.Errorf("policy: %s: %w", path, err)
+		return nil, false, failure(path, err)
 	case len(results) == 0 || len(results[0].Expressions) == 0:
 		return nil, false, nil
 	}
 	return results[0].Expressions[0].Value, true, nil
+}
+
+// failure says what went wrong in OPA, as one of our errors.
+func failure(path string, err error) error {
+	var e *topdown.Error
+	if errors.As(err, &e) {
+		switch e.Code {
+		case topdown.ConflictErr:
+			return fmt.Errorf("%w: %s: %w", ErrConflict, path, err)
+		case topdown.BuiltinErr, topdown.TypeErr:
+			return fmt.Errorf("%w: %s: %w", ErrBuiltin, path, err)
+		}
+	}
+	return fmt.Errorf("policy: %s: %w", path, err)
+}
+
+// outcomeOf tells how an error counts.
+func outcomeOf(err error) Outcome {
+	switch {
+	case errors.Is(err, ErrConflict):
+		return Conflict
+	case errors.Is(err, ErrBuiltin):
+		return BuiltinFail
+	case errors.Is(err, ErrTimeout), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return TimedOut
+	case errors.Is(err, ErrTooLarge):
+		return TooLarge
+	}
+	return Failed
 }

@@ -4,7 +4,9 @@ package policy
 
 import (
 	"context"
-	"math/rand/v2"
+	"errors"
+	"maps"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,16 +24,9 @@ import (
 const (
 	scope = "github.com/otelplat/platform/policy"
 
-	// allowSample is of how many decisions that allow one is an event.
-	allowSample = 100
-
-	// eventRate bounds decision events, so that a flood of denials is no flood of
-	// logs. What is beyond is counted.
+	// eventRate bounds the events of a candidate that disagrees about everything.
 	eventRate  = 100
 	eventBurst = 200
-
-	// maxText bounds what a request puts into an event.
-	maxText = 256
 
 	// maxReason bounds why a bundle was refused.
 	maxReason = 2048
@@ -43,36 +38,24 @@ const (
 	overflow  = "otel.metric.overflow"
 )
 
-// telemetry reports decisions and loads through the global providers.
+// telemetry reports decisions and loads through the global providers. Decisions are
+// counted here, and read when metrics are collected: an instrument of OpenTelemetry
+// takes as long as the decision.
 type telemetry struct {
-	decisions, loads, suppressed metric.Int64Counter
-	limit                        *rate.Limiter
+	loads, suppressed, surprises, shadowed metric.Int64Counter
+	limit                                  *rate.Limiter
+	registration                           metric.Registration
 
-	series sync.Map // counted to metric.MeasurementOption
-	n      atomic.Int64
+	mu     sync.Mutex // held by who adds a series
+	series atomic.Pointer[map[counted]*atomic.Int64]
+	beyond atomic.Int64
 }
 
 // counted are the attributes of a decision.
-type counted struct{ entrypoint, outcome, rule string }
-
-// beyond is the series of all decisions beyond maxSeries.
-var beyond = metric.WithAttributeSet(attribute.NewSet(attribute.Bool(overflow, true)))
-
-// attributes returns the series of a decision, made once for each.
-func (t *telemetry) attributes(c counted) metric.MeasurementOption {
-	if known, ok := t.series.Load(c); ok {
-		return known.(metric.MeasurementOption)
-	}
-	if t.n.Load() >= maxSeries || t.n.Add(1) > maxSeries {
-		return beyond
-	}
-	made := metric.WithAttributeSet(attribute.NewSet(
-		attribute.String(semconv.PolicyEntrypoint, c.entrypoint),
-		attribute.String(semconv.PolicyOutcome, c.outcome),
-		attribute.String(semconv.PolicyRule, c.rule),
-	))
-	t.series.Store(c, made)
-	return made
+type counted struct {
+	entrypoint string
+	outcome    Outcome
+	rule       string
 }
 
 func newTelemetry() *telemetry {
@@ -85,52 +68,89 @@ func newTelemetry() *telemetry {
 		}
 		return c
 	}
-	return &telemetry{
-		decisions:  counter(semconv.PolicyDecisions, "{decision}", "Decisions by entrypoint, outcome and rule"),
+	t := &telemetry{
 		loads:      counter(semconv.PolicyLoads, "{load}", "Revisions of bundles that were applied or refused"),
-		suppressed: counter(semconv.PolicySuppressed, "{event}", "Decision events beyond the rate limit"),
+		suppressed: counter(semconv.PolicySuppressed, "{event}", "Decision events for which the queue had no room"),
+		surprises:  counter(semconv.PolicySurprises, "{decision}", "Decisions that a lowered entrypoint left to OPA"),
+		shadowed:   counter(semconv.PolicyShadowed, "{decision}", "Decisions that were asked of a candidate too"),
 		limit:      rate.NewLimiter(eventRate, eventBurst),
 	}
+	t.series.Store(&map[counted]*atomic.Int64{})
+	return t
 }
 
-func outcome(d Decision) string {
+// observe reports what is counted, and the engine's bundle, until end.
+func (t *telemetry) observe(e *Engine) {
+	m := otel.Meter(scope)
+	decisions, err1 := m.Int64ObservableCounter(semconv.PolicyDecisions, metric.WithUnit("{decision}"), metric.WithDescription("Decisions by entrypoint, outcome and rule"))
+	revision, err2 := m.Int64ObservableGauge(semconv.PolicyBundleRevision, metric.WithUnit("{revision}"), metric.WithDescription("Revision of the bundle in force"))
+	age, err3 := m.Float64ObservableGauge(semconv.PolicyBundleAge, metric.WithUnit("s"), metric.WithDescription("Time since the bundle was known to be the newest"))
+	if err := errors.Join(err1, err2, err3); err != nil {
+		otel.Handle(err)
+		return
+	}
+	var err error
+	t.registration, err = m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for c, n := range *t.series.Load() {
+			o.ObserveInt64(decisions, n.Load(), metric.WithAttributeSet(attribute.NewSet(
+				attribute.String(semconv.PolicyEntrypoint, short(c.entrypoint)),
+				attribute.String(semconv.PolicyOutcome, string(c.outcome)),
+				attribute.String(semconv.PolicyRule, short(c.rule)),
+			)))
+		}
+		if n := t.beyond.Load(); n > 0 {
+			o.ObserveInt64(decisions, n, metric.WithAttributes(attribute.Bool(overflow, true)))
+		}
+		if s := e.current.Load(); s != nil {
+			number, _ := strconv.ParseInt(s.revision, 10, 64) // 0 for what is no number
+			bundle := metric.WithAttributes(attribute.String(semconv.PolicyBundle, s.bundle))
+			o.ObserveInt64(revision, number, bundle)
+			o.ObserveFloat64(age, e.Age().Seconds(), bundle)
+		}
+		return nil
+	}, decisions, revision, age)
+	if err != nil {
+		otel.Handle(err)
+	}
+}
+
+func (t *telemetry) end() {
+	if t.registration != nil {
+		_ = t.registration.Unregister() // which fails only for a provider that ended
+	}
+}
+
+// decided counts a decision. It takes no lock but for the first of its kind.
+func (t *telemetry) decided(d *Decision) {
+	c := counted{d.Entrypoint, d.Outcome, d.Rule}
+	if n := (*t.series.Load())[c]; n != nil {
+		n.Add(1)
+		return
+	}
+	t.first(c)
+}
+
+func (t *telemetry) first(c counted) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known := *t.series.Load()
+	n := known[c]
 	switch {
-	case d.Allow:
-		return "allow"
-	case d.Rule == RuleError:
-		return "error"
+	case n != nil:
+	case len(known) >= maxSeries:
+		n = &t.beyond
+	default:
+		c.entrypoint, c.rule = strings.Clone(c.entrypoint), strings.Clone(c.rule) // not a part of a request
+		n = new(atomic.Int64)
+		next := maps.Clone(known)
+		next[c] = n
+		t.series.Store(&next)
 	}
-	return "deny"
+	n.Add(1)
 }
 
-func (t *telemetry) decided(ctx context.Context, d Decision, in *Input) {
-	t.decisions.Add(ctx, 1, t.attributes(counted{short(d.Entrypoint), outcome(d), short(d.Rule)}))
-	if d.Allow && rand.IntN(allowSample) != 0 { //nolint:gosec // a sample, not a secret
-		return
-	}
-	if !t.limit.Allow() {
-		t.suppressed.Add(ctx, 1)
-		return
-	}
-	severity := log.SeverityInfo
-	attrs := []attribute.KeyValue{
-		attribute.String(semconv.PolicyDecisionID, d.ID),
-		attribute.String(semconv.PolicyEntrypoint, short(d.Entrypoint)),
-		attribute.String(semconv.PolicyOutcome, outcome(d)),
-		attribute.String(semconv.PolicyRule, short(d.Rule)),
-		attribute.String(semconv.PolicyBundle, d.Bundle),
-		attribute.String(semconv.PolicyRevision, d.Revision),
-		attribute.String(semconv.PolicySubjectType, short(in.Subject.Type)),
-		attribute.String(semconv.PolicySubjectID, short(in.Subject.ID)),
-		attribute.String(semconv.PolicyAction, short(in.Action.Name)),
-		attribute.String(semconv.PolicyResource, short(in.Resource.Type)),
-		attribute.String(semconv.PolicyResourceID, short(in.Resource.ID)),
-	}
-	if d.Err != nil {
-		severity = log.SeverityError
-		attrs = append(attrs, attribute.String("error.message", short(d.Err.Error())))
-	}
-	emit(ctx, semconv.EventPolicyDecide, severity, attrs...)
+func (t *telemetry) surprised(entrypoint string) {
+	t.surprises.Add(context.Background(), 1, metric.WithAttributes(attribute.String(semconv.PolicyEntrypoint, short(entrypoint))))
 }
 
 // short bounds what comes from a request.

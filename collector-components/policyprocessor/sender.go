@@ -109,18 +109,18 @@ func (s *sender) decide(service string) (reason string) {
 	if reason, known := s.cache.get(s.revision, who); known {
 		return reason
 	}
-	d := s.engine.Decide(s.ctx, entrypointClaims, who.input())
+	d, err := s.engine.Decide(s.ctx, entrypointClaims, who.input())
 	switch {
 	case d.Allow:
 	case s.ctx.Err() != nil:
 		s.failed = s.ctx.Err()
 		return ""
-	case errors.Is(d.Err, policy.ErrNoBundle): // it was unloaded since the batch began
+	case errors.Is(err, policy.ErrNoBundle): // it was unloaded since the batch began
 		s.failed = errNoBundle
 		return ""
-	case d.Err != nil: // may be another answer next time
+	case err != nil: // may be another answer next time
 		s.telemetry.failed(s.ctx, entrypointClaims, reasonDecisionFailed)
-		s.log.Warn("the claims policy failed", zap.String("cause", cause(d.Err)))
+		s.log.Warn("the claims policy failed", zap.String("cause", cause(err)))
 		return reasonDecisionFailed
 	default:
 		reason = reasonDenied

@@ -193,3 +193,6 @@ func (k kind) isNumber() bool { return k == integer || k == decimal || k == writ
 func (k kind) isArray() bool { return k == array || k == slice || k == strs }
 
 func (k kind) isObject() bool { return k >= object && k <= action }
+
+// IsEmptySet reports whether the value is a set without members, or undefined.
+func (v Value) IsEmptySet() bool { return v.k == undefined || v.k == set && len(v.set().items) == 0 }

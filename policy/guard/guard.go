@@ -101,13 +101,13 @@ func bearer(authorization string) (string, bool) {
 }
 
 func (g *Guard) decide(ctx context.Context, p *authn.Principal, action string, resource policy.Entity) error {
-	d := g.engine.Decide(ctx, g.entrypoint, policy.Input{
+	d, _ := g.engine.Decide(ctx, g.entrypoint, policy.Input{
 		Subject: Subject(p), Action: policy.Action{Name: action}, Resource: resource,
 	})
 	if d.Allow {
 		return nil
 	}
-	return &DeniedError{Action: action, Rule: d.Rule, DecisionID: d.ID}
+	return &DeniedError{Action: action, Rule: d.Rule, DecisionID: d.ID.String()}
 }
 
 // Subject is how policies see a principal.
