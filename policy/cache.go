@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"context"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
@@ -26,7 +25,8 @@ type cache struct {
 	seed  maphash.Seed
 	slots [cacheSlots]atomic.Pointer[cached]
 	next  atomic.Uint32 // which way is taken next
-	keys  sync.Pool     // *[]byte
+
+	lookups sync.Pool
 }
 
 type cached struct {
@@ -35,34 +35,37 @@ type cached struct {
 }
 
 func newCache(key *compile.Key) *cache {
-	return &cache{key: key, seed: maphash.MakeSeed(), keys: sync.Pool{New: func() any {
-		b := make([]byte, 0, 256)
-		return &b
-	}}}
+	return &cache{key: key, seed: maphash.MakeSeed(), lookups: sync.Pool{New: func() any { return &lookup{} }}}
 }
 
-// decide returns the decision for an input, by fn if it is not known.
-func (c *cache) decide(_ context.Context, in *Input, fn func() (Decision, error)) (Decision, error) {
-	buffer := c.keys.Get().(*[]byte)
-	defer c.keys.Put(buffer)
-	key, ok := c.key.Append((*buffer)[:0], in, maxKeySize)
-	if !ok {
-		return fn()
+// lookup is what a look into the cache needs besides: it is used again.
+type lookup struct {
+	key []byte
+	in  Input
+}
+
+// find copies the decision for an input, if it is known. If not, it returns the key and
+// the place to put it at; no key for an input that has none.
+func (c *cache) find(in *Input, d *Decision) (key string, at uint64) {
+	l := c.lookups.Get().(*lookup)
+	defer func() {
+		l.in = Input{}
+		c.lookups.Put(l)
+	}()
+	l.in = *in
+	var ok bool
+	if l.key, ok = c.key.Append(l.key[:0], &l.in, maxKeySize); !ok {
+		return "", 0
 	}
-	*buffer = key
-	at := maphash.Bytes(c.seed, key) % (cacheSlots / cacheWays) * cacheWays
+	at = maphash.Bytes(c.seed, l.key) % (cacheSlots / cacheWays) * cacheWays
 	for i := range uint64(cacheWays) {
-		if found := c.slots[at+i].Load(); found != nil && found.key == string(key) {
-			d := found.decision
+		if found := c.slots[at+i].Load(); found != nil && found.key == string(l.key) {
+			*d = found.decision
 			d.Cached = true
-			return d, nil
+			return "", 0
 		}
 	}
-	d, err := fn()
-	if err == nil {
-		c.put(at, &cached{string(key), d})
-	}
-	return d, err
+	return string(l.key), at
 }
 
 func (c *cache) put(at uint64, entry *cached) {

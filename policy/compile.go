@@ -121,7 +121,10 @@ func load(ctx context.Context, b Bundle) (*Snapshot, error) {
 	if compiler.Failed() {
 		return nil, bundleError(b.Name, compiler.Errors)
 	}
-	return &Snapshot{bundle: b.Name, revision: b.Revision, compiler: compiler, data: data, store: store, txn: txn}, nil
+	s := &Snapshot{bundle: b.Name, revision: b.Revision, compiler: compiler, data: data, store: store, txn: txn}
+	s.queries.Store(&map[string]*query{})
+	s.entrypoints.Store(&map[string]*entrypoint{})
+	return s, nil
 }
 
 // bundleError names file and line of the first of OPA's errors.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/otel/attribute"
@@ -22,6 +23,9 @@ const (
 	// logQueue is how many decisions wait to be logged, at most. What is beyond is
 	// counted and dropped: a log never keeps a request waiting.
 	logQueue = 4096
+
+	// logPause is how long a decision may wait in the queue although there is time.
+	logPause = 20 * time.Millisecond
 
 	// maxText bounds what a request puts into an event.
 	maxText = 256
@@ -44,13 +48,13 @@ func WithLoggedInputs() Option { return func(e *Engine) { e.log.inputs = true } 
 
 // decisionLog makes events of decisions, in a goroutine of its own.
 type decisionLog struct {
-	tel    *telemetry
-	sample float64
-	inputs bool
-	queue  chan entry
-	done   chan struct{}
-	mu     sync.RWMutex // held for reading by those who add, for writing by close
-	closed bool
+	tel           *telemetry
+	sample        float64
+	inputs        bool
+	queue         chan entry
+	closing, done chan struct{}
+	mu            sync.RWMutex // held for reading by those who add, for writing by close
+	closed        bool
 }
 
 // entry is a decision on its way into an event.
@@ -65,7 +69,7 @@ type entry struct {
 }
 
 func newDecisionLog(tel *telemetry) *decisionLog {
-	return &decisionLog{tel: tel, sample: DefaultAllowSample, queue: make(chan entry, logQueue), done: make(chan struct{})}
+	return &decisionLog{tel: tel, sample: DefaultAllowSample, queue: make(chan entry, logQueue), closing: make(chan struct{}), done: make(chan struct{})}
 }
 
 func (l *decisionLog) start() {
@@ -73,6 +77,16 @@ func (l *decisionLog) start() {
 		defer close(l.done)
 		for e := range l.queue {
 			l.emit(&e)
+			for range len(l.queue) {
+				e := <-l.queue
+				l.emit(&e)
+			}
+			// While nobody waits at the queue, a decision that is put there wakes nobody,
+			// which would take longer than the decision did.
+			select {
+			case <-time.After(logPause):
+			case <-l.closing:
+			}
 		}
 	}()
 }
@@ -83,6 +97,7 @@ func (l *decisionLog) close() {
 	if !l.closed {
 		l.closed = true
 		close(l.queue)
+		close(l.closing)
 	}
 	l.mu.Unlock()
 	<-l.done
@@ -152,7 +167,7 @@ func (l *decisionLog) emit(e *entry) {
 // masked returns an input as JSON without its secrets; nil when it is too large, or
 // cannot be masked.
 func masked(s *Snapshot, in *Input) []byte {
-	text, err := json.Marshal(in)
+	text, err := json.Marshal(*in)
 	if err != nil || len(text) > maxLogged {
 		return nil
 	}

@@ -86,7 +86,9 @@ func Open(ctx context.Context, source Source, opts ...Option) (*Engine, error) {
 // [ErrConflict], [ErrBuiltin], [ErrTimeout], [ErrTooLarge], [ErrShape] or the context's.
 // The input must not be changed before Decide returns.
 func (e *Engine) Decide(ctx context.Context, entrypoint string, in Input) (Decision, error) {
-	return e.decide(ctx, e.current.Load(), entrypoint, &in)
+	d := Decision{Entrypoint: entrypoint}
+	err := e.decide(ctx, e.current.Load(), &d, &in)
+	return d, err
 }
 
 // DecideMany answers several requests by one revision, in their order. Errors are of
@@ -95,23 +97,27 @@ func (e *Engine) DecideMany(ctx context.Context, entrypoint string, in []Input) 
 	s := e.current.Load()
 	decisions, errs := make([]Decision, len(in)), make([]error, len(in))
 	for i := range in {
-		decisions[i], errs[i] = e.decide(ctx, s, entrypoint, &in[i])
+		decisions[i].Entrypoint = entrypoint
+		errs[i] = e.decide(ctx, s, &decisions[i], &in[i])
 	}
 	return decisions, errs
 }
 
-func (e *Engine) decide(ctx context.Context, s *Snapshot, entrypoint string, in *Input) (Decision, error) {
-	d, err := Decision{Entrypoint: entrypoint, Rule: RuleNoPolicy, Outcome: NoPolicy}, ErrNoBundle
+func (e *Engine) decide(ctx context.Context, s *Snapshot, d *Decision, in *Input) error {
+	var asked *entrypoint
+	err := ErrNoBundle
 	if s != nil {
-		d, err = s.decide(ctx, entrypoint, in, e.tel, e.limits)
+		asked, err = s.decide(ctx, d, in, e.tel, e.limits)
+	} else {
+		d.Rule, d.Outcome = RuleNoPolicy, NoPolicy
 	}
 	d.ID = newDecisionID()
-	e.tel.decided(&d)
-	e.log.add(ctx, s, &d, err, in)
+	e.tel.decided(asked, d)
+	e.log.add(ctx, s, d, err, in)
 	if e.shadow != nil {
-		e.shadow.compare(ctx, &d, in)
+		e.shadow.compare(ctx, d, in)
 	}
-	return d, err
+	return err
 }
 
 // Snapshot returns the revision in force, nil when there is none.

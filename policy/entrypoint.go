@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -33,17 +35,25 @@ type entrypoint struct {
 	output  [asksAll]int     // of the program; -1 where the package has no such rule
 	queries [asksAll]*query  // of OPA; nil where the package has no such rule
 	cache   *cache           // nil with a program, and where answers depend on more than some paths
+
+	allowed, denied atomic.Pointer[atomic.Int64] // counters of the engine's, for the most usual decisions
 }
 
 // entrypoint returns a package as it is asked, made by the first who asks; nil when
 // the bundle has no rule allow there. Only packages of the bundle are kept, so there
 // are no more than these.
 func (s *Snapshot) entrypoint(ctx context.Context, name string) (*entrypoint, error) {
-	if found, ok := s.entrypoints.Load(name); ok {
-		return found.(*entrypoint), nil
+	if e := (*s.entrypoints.Load())[name]; e != nil {
+		return e, nil
 	}
 	if !s.Has(name + ".allow") {
 		return nil, nil
+	}
+	s.making.Lock()
+	defer s.making.Unlock()
+	known := *s.entrypoints.Load()
+	if e := known[name]; e != nil {
+		return e, nil
 	}
 	e := &entrypoint{name: name}
 	var refs []ast.Ref
@@ -63,8 +73,10 @@ func (s *Snapshot) entrypoint(ctx context.Context, name string) (*entrypoint, er
 	if e.program, e.why = compile.Lower(s.compiler, s.data, refs...); e.why != nil {
 		e.cache = s.newCache(e)
 	}
-	found, _ := s.entrypoints.LoadOrStore(name, e)
-	return found.(*entrypoint), nil
+	next := maps.Clone(known)
+	next[name] = e
+	s.entrypoints.Store(&next)
+	return e, nil
 }
 
 // newCache returns the cache of an entrypoint that OPA evaluates, nil when its answer
@@ -90,53 +102,52 @@ func (s *Snapshot) newCache(e *entrypoint) *cache {
 
 // decide answers a request. Whatever is not a clear yes is a no. The timeout is for
 // all rules together; what is prepared once does not count.
-func (s *Snapshot) decide(ctx context.Context, name string, in *Input, tel *telemetry, l limits) (Decision, error) {
-	d := Decision{Entrypoint: name, Bundle: s.bundle, Revision: s.revision, Rule: RuleError, Outcome: Failed}
-	e, err := s.entrypoint(ctx, name)
+func (s *Snapshot) decide(ctx context.Context, d *Decision, in *Input, tel *telemetry, l limits) (*entrypoint, error) {
+	d.Bundle, d.Revision, d.Rule, d.Outcome = s.bundle, s.revision, RuleError, Failed
+	e, err := s.entrypoint(ctx, d.Entrypoint)
 	switch {
 	case err != nil:
-		return d, err
+		return nil, err
 	case e == nil:
 		d.Rule, d.Outcome = RuleNoPolicy, NoPolicy
-		return d, fmt.Errorf("%w: %q has no rule %s.allow", ErrNoEntrypoint, s.bundle, name)
+		return nil, fmt.Errorf("%w: %q has no rule %s.allow", ErrNoEntrypoint, s.bundle, d.Entrypoint)
 	case outsized(in):
 		d.Outcome = TooLarge
-		return d, ErrTooLarge
+		return e, ErrTooLarge
 	}
 	if err := ctx.Err(); err != nil {
 		d.Outcome = TimedOut
-		return d, err
+		return e, err
 	}
 	if e.program != nil {
-		err := e.run(in, &d)
-		var surprise *compile.SurpriseError
-		if !errors.As(err, &surprise) {
-			return d, err
+		err := e.run(in, d)
+		if err == nil || !errors.As(err, new(*compile.SurpriseError)) {
+			return e, err
 		}
 		tel.surprised(e.name)
-		d = Decision{Entrypoint: name, Bundle: s.bundle, Revision: s.revision, Rule: RuleError, Outcome: Failed}
+		*d = Decision{Entrypoint: d.Entrypoint, Bundle: s.bundle, Revision: s.revision, Rule: RuleError, Outcome: Failed}
 	}
-	if e.cache != nil {
-		return e.cache.decide(ctx, in, func() (Decision, error) { return s.evaluate(ctx, e, in, d, l.timeout) })
+	if e.cache == nil {
+		return e, s.evaluate(ctx, e, in, d, l.timeout)
 	}
-	return s.evaluate(ctx, e, in, d, l.timeout)
+	key, place := e.cache.find(in, d)
+	if d.Cached {
+		return e, nil
+	}
+	err = s.evaluate(ctx, e, in, d, l.timeout)
+	if err == nil && key != "" {
+		e.cache.put(place, &cached{key, *d})
+	}
+	return e, err
 }
 
 // run asks the program.
 func (e *entrypoint) run(in *Input, d *Decision) error {
-	r, err := e.program.BeginInput(in)
+	var values [asksAll]compile.Value
+	r, err := e.program.Values(in, e.output[:], values[:])
+	defer r.Close()
 	if err != nil {
 		return err
-	}
-	defer r.Close()
-	var values [asksAll]compile.Value
-	for i, output := range e.output {
-		if output < 0 {
-			continue
-		}
-		if values[i], err = r.Value(output); err != nil {
-			return err
-		}
 	}
 	allow, isBool := values[asksAllow].Bool()
 	defined := values[asksAllow].IsDefined()
@@ -202,11 +213,11 @@ func texts(v compile.Value) ([]string, error) {
 }
 
 // evaluate asks OPA.
-func (s *Snapshot) evaluate(ctx context.Context, e *entrypoint, in *Input, d Decision, timeout time.Duration) (Decision, error) {
+func (s *Snapshot) evaluate(ctx context.Context, e *entrypoint, in *Input, d *Decision, timeout time.Duration) error {
 	doc, err := document(in)
 	if err != nil {
 		d.Outcome = outcomeOf(err)
-		return d, fmt.Errorf("policy: input: %w", err)
+		return fmt.Errorf("policy: input: %w", err)
 	}
 	l := newLimit(ctx, timeout)
 	defer l.stop()
@@ -218,26 +229,26 @@ func (s *Snapshot) evaluate(ctx context.Context, e *entrypoint, in *Input, d Dec
 		}
 		if values[i], defined[i], err = s.ask(l, e.name+"."+ruleNames[i], q, doc); err != nil {
 			d.Outcome = outcomeOf(err)
-			return d, err
+			return err
 		}
 	}
 	if d.Rules, err = names(values[asksDeny], defined[asksDeny]); err != nil {
-		return d, fmt.Errorf("%w: %s.deny %w", ErrShape, e.name, err)
+		return fmt.Errorf("%w: %s.deny %w", ErrShape, e.name, err)
 	}
 	if d.Reasons, err = names(values[asksReasons], defined[asksReasons]); err != nil {
-		return d, fmt.Errorf("%w: %s.reasons %w", ErrShape, e.name, err)
+		return fmt.Errorf("%w: %s.reasons %w", ErrShape, e.name, err)
 	}
 	if defined[asksObligations] {
 		list, ok := values[asksObligations].([]any)
 		if !ok {
-			return d, fmt.Errorf("%w: %s.obligations is neither a set nor an array", ErrShape, e.name)
+			return fmt.Errorf("%w: %s.obligations is neither a set nor an array", ErrShape, e.name)
 		}
 		if len(list) > 0 {
 			d.Obligations = list
 		}
 	}
 	allow, isBool := values[asksAllow].(bool)
-	return d, d.conclude(e.name, allow, isBool, defined[asksAllow])
+	return d.conclude(e.name, allow, isBool, defined[asksAllow])
 }
 
 // names reads a set or array of texts, in order.

@@ -55,7 +55,8 @@ func (s *shadow) compare(ctx context.Context, d *Decision, in *Input) {
 	if candidate == nil {
 		return
 	}
-	other, _ := candidate.decide(ctx, d.Entrypoint, in, s.tel, s.engine.limits) // how it fails is its outcome
+	other := Decision{Entrypoint: d.Entrypoint}
+	_, _ = candidate.decide(ctx, &other, in, s.tel, s.engine.limits) // how it fails is its outcome
 	agreed := d.Allow == other.Allow && d.Outcome == other.Outcome && slices.Equal(d.Rules, other.Rules)
 	result := "agree"
 	if !agreed {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,9 +43,9 @@ type Snapshot struct {
 	store    storage.Store
 	txn      storage.Transaction
 
-	queries     sync.Map // path to *query
-	prepared    atomic.Int64
-	entrypoints sync.Map // package to *entrypoint
+	making      sync.Mutex                             // held by who adds an entrypoint
+	queries     atomic.Pointer[map[string]*query]      // by path
+	entrypoints atomic.Pointer[map[string]*entrypoint] // by package
 }
 
 // query is a prepared query, made by the first who asks.
@@ -95,17 +96,13 @@ func ref(path string) ast.Ref {
 // prepare returns the query of a path. Preparing takes half a millisecond and
 // happens once for each path.
 func (s *Snapshot) prepare(ctx context.Context, path string) (*query, error) {
-	found, ok := s.queries.Load(path)
-	if !ok {
-		if !askable.MatchString(path) {
-			return nil, fmt.Errorf("policy: path %q is not names with dots between them", path)
+	q := (*s.queries.Load())[path]
+	if q == nil {
+		var err error
+		if q, err = s.newQuery(path); err != nil {
+			return nil, err
 		}
-		if s.prepared.Add(1) > maxQueries {
-			return nil, fmt.Errorf("policy: more than %d paths asked of one bundle", maxQueries)
-		}
-		found, _ = s.queries.LoadOrStore(path, &query{})
 	}
-	q := found.(*query)
 	q.once.Do(func() {
 		r := rego.New(
 			rego.Query("data."+path),
@@ -117,6 +114,26 @@ func (s *Snapshot) prepare(ctx context.Context, path string) (*query, error) {
 		q.eval, q.err = r.PrepareForEval(context.WithoutCancel(ctx))
 	})
 	return q, q.err
+}
+
+func (s *Snapshot) newQuery(path string) (*query, error) {
+	if !askable.MatchString(path) {
+		return nil, fmt.Errorf("policy: path %q is not names with dots between them", path)
+	}
+	for {
+		known := s.queries.Load()
+		if q := (*known)[path]; q != nil {
+			return q, nil
+		}
+		if len(*known) >= maxQueries {
+			return nil, fmt.Errorf("policy: more than %d paths asked of one bundle", maxQueries)
+		}
+		q, next := &query{}, maps.Clone(*known)
+		next[path] = q
+		if s.queries.CompareAndSwap(known, &next) {
+			return q, nil
+		}
+	}
 }
 
 // Eval returns the value at a path of the bundle, such as
@@ -132,7 +149,7 @@ func (s *Snapshot) Eval(ctx context.Context, path string, input any) (value any,
 	if !ok {
 		if p := s.lowered(q, path); p != nil && ctx.Err() == nil {
 			value, defined, err := p.Eval(input)
-			if !errors.As(err, new(*compile.SurpriseError)) {
+			if err == nil || !errors.As(err, new(*compile.SurpriseError)) {
 				return value, defined, err
 			}
 		}

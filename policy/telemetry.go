@@ -121,16 +121,33 @@ func (t *telemetry) end() {
 }
 
 // decided counts a decision. It takes no lock but for the first of its kind.
-func (t *telemetry) decided(d *Decision) {
-	c := counted{d.Entrypoint, d.Outcome, d.Rule}
-	if n := (*t.series.Load())[c]; n != nil {
-		n.Add(1)
-		return
+func (t *telemetry) decided(e *entrypoint, d *Decision) {
+	var usual *atomic.Pointer[atomic.Int64]
+	switch {
+	case e == nil:
+	case d.Allow:
+		usual = &e.allowed
+	case d.Outcome == Denied && d.Rule == RuleDefault:
+		usual = &e.denied
 	}
-	t.first(c)
+	if usual != nil {
+		if n := usual.Load(); n != nil {
+			n.Add(1)
+			return
+		}
+	}
+	c := counted{d.Entrypoint, d.Outcome, d.Rule}
+	n := (*t.series.Load())[c]
+	if n == nil {
+		n = t.first(c)
+	}
+	n.Add(1)
+	if usual != nil {
+		usual.Store(n)
+	}
 }
 
-func (t *telemetry) first(c counted) {
+func (t *telemetry) first(c counted) *atomic.Int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	known := *t.series.Load()
@@ -146,7 +163,7 @@ func (t *telemetry) first(c counted) {
 		next[c] = n
 		t.series.Store(&next)
 	}
-	n.Add(1)
+	return n
 }
 
 func (t *telemetry) surprised(entrypoint string) {

@@ -4,6 +4,7 @@ package compile
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -567,13 +568,17 @@ func (s *body) conditions() {
 	if s.facts.raises {
 		return
 	}
+	gone := make(map[int]bool) // steps that another took over
 	for _, f := range s.facts.found {
 		c := f.condition
 		if f.member != nil {
 			if s.facts.uses[f.reg] > 1 || s.facts.uses[f.member.key] > 0 {
 				c.ops = nil // the variable is needed for itself
 			} else {
-				c.ops = append(c.ops, f.member.op)
+				// Nobody but the test asks which member it was: that there is one is enough.
+				s.ops[f.member.op] = op{test: &hasAny{f.member.slot, newSet(slices.Clone(c.values))}}
+				gone[c.ops[0]] = true
+				c.ops = []int{f.member.op}
 			}
 		}
 		for i, o := range s.ops {
@@ -583,4 +588,19 @@ func (s *body) conditions() {
 		}
 		s.branch.tests = append(s.branch.tests, c)
 	}
+	if len(gone) == 0 {
+		return
+	}
+	kept, at := make([]op, 0, len(s.ops)), make([]int, len(s.ops))
+	for i, o := range s.ops {
+		if at[i] = len(kept); !gone[i] {
+			kept = append(kept, o)
+		}
+	}
+	for _, c := range s.branch.tests {
+		for i := range c.ops {
+			c.ops[i] = at[c.ops[i]]
+		}
+	}
+	s.ops = kept
 }

@@ -50,10 +50,22 @@ func newSet(items []Value) *Set {
 	return s
 }
 
-func (s *Set) has(v Value) bool {
-	if s.byText != nil && v.k == text {
-		_, ok := s.byText[v.string()]
+func (s *Set) hasText(t string) bool {
+	if s.byText != nil {
+		_, ok := s.byText[t]
 		return ok
+	}
+	for i := range s.items {
+		if v := &s.items[i]; v.k == text && v.n == uint64(len(t)) && v.string() == t {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Set) has(v Value) bool {
+	if v.k == text {
+		return s.hasText(v.string())
 	}
 	if len(s.items) <= hashed {
 		for _, item := range s.items {
@@ -176,7 +188,7 @@ func dot(v, key Value) Value {
 		return v.set().get(key)
 	case request, entity, action:
 		if key.k == text {
-			return v.member(key.string())
+			return v.member(fields[key.string()])
 		}
 	}
 	return Value{}
@@ -198,7 +210,7 @@ func (v Value) asObject() *Object {
 	}
 	var o Object
 	for _, name := range memberNames[v.k] { // in order
-		if m := v.member(name); m.k != undefined {
+		if m := v.member(fields[name]); m.k != undefined {
 			o.keys, o.values = append(o.keys, textValue(name)), append(o.values, m)
 		}
 	}

@@ -26,6 +26,7 @@ type frame struct {
 
 	stack []Value // members of collections that are being made
 	steps int
+	input Input // a copy of the typed input, so that the caller's need not be on the heap
 }
 
 // memo is the value of a rule set for the input at hand.
@@ -52,9 +53,21 @@ func (f *frame) slot(i int32) Value {
 
 func (f *frame) load(i int32) Value {
 	s := &f.program.slots[i]
-	v := f.slot(s.parent)
-	if v.k != undefined {
-		v = dot(v, s.key)
+	from := f.slots[s.parent]
+	if from.k == undefined {
+		from = f.load(s.parent)
+	}
+	var v Value
+	switch from.k {
+	case undefined, missing:
+	case dict:
+		if x, ok := from.dict()[s.name]; ok && s.key.k == text {
+			v = wrap(x)
+		}
+	case request, entity, action:
+		v = from.member(s.field)
+	default:
+		v = dot(from, s.key)
 	}
 	f.loaded = append(f.loaded, i)
 	if v.k == undefined {
@@ -97,9 +110,11 @@ func (f *frame) release() {
 		f.memo[i] = memo{}
 	}
 	clear(f.regs[:f.high])
-	clear(f.stack[:cap(f.stack)])
+	if f.stack != nil {
+		clear(f.stack[:cap(f.stack)])
+	}
 	f.loaded, f.known, f.stack = f.loaded[:0], f.known[:0], f.stack[:0]
-	f.slots[0] = Value{}
+	f.slots[0], f.input = Value{}, Input{}
 	f.base, f.high, f.steps = 0, 0, 0
 	if len(f.regs)+cap(f.stack) <= maxKept {
 		f.program.frames.Put(f)

@@ -27,6 +27,25 @@ type Action struct {
 	Properties map[string]any `json:"properties,omitempty"`
 }
 
+// field is a member of the typed input, its entities or its action; 0 is none.
+type field uint8
+
+const (
+	fieldSubject field = iota + 1
+	fieldAction
+	fieldResource
+	fieldContext
+	fieldType
+	fieldID
+	fieldProperties
+	fieldName
+)
+
+var fields = map[string]field{
+	"subject": fieldSubject, "action": fieldAction, "resource": fieldResource, "context": fieldContext,
+	"type": fieldType, "id": fieldID, "properties": fieldProperties, "name": fieldName,
+}
+
 // memberNames are the members of the typed input, in order.
 var memberNames = map[kind][]string{
 	request: {"action", "context", "resource", "subject"},
@@ -34,37 +53,37 @@ var memberNames = map[kind][]string{
 	action:  {"name", "properties"},
 }
 
-// member returns a member of the typed input, entities and action.
-func (v Value) member(name string) Value {
+// member returns a member of the typed input, of an entity or the action.
+func (v Value) member(name field) Value {
 	switch v.k {
 	case request:
 		in := (*Input)(v.p)
 		switch name {
-		case "subject":
+		case fieldSubject:
 			return Value{k: entity, p: unsafe.Pointer(&in.Subject)}
-		case "action":
+		case fieldAction:
 			return Value{k: action, p: unsafe.Pointer(&in.Action)}
-		case "resource":
+		case fieldResource:
 			return Value{k: entity, p: unsafe.Pointer(&in.Resource)}
-		case "context":
+		case fieldContext:
 			return optional(in.Context)
 		}
 	case entity:
 		e := (*Entity)(v.p)
 		switch name {
-		case "id":
+		case fieldID:
 			return textValue(e.ID)
-		case "type":
+		case fieldType:
 			return textValue(e.Type)
-		case "properties":
+		case fieldProperties:
 			return optional(e.Properties)
 		}
 	case action:
 		a := (*Action)(v.p)
 		switch name {
-		case "name":
+		case fieldName:
 			return textValue(a.Name)
-		case "properties":
+		case fieldProperties:
 			return optional(a.Properties)
 		}
 	}

@@ -115,7 +115,8 @@ func (l *lowerer) slot(parent int32, key Value) int32 {
 		return i
 	}
 	i := int32(len(l.slots)) //nolint:gosec // fewer than there are bytes in a bundle
-	l.slots = append(l.slots, slot{parent, key, path})
+	name, _ := key.Text()
+	l.slots = append(l.slots, slot{parent: parent, field: fields[name], key: key, name: name, path: path})
 	l.slotIDs[path] = i
 	l.spend(96 + len(path))
 	return i
@@ -326,9 +327,9 @@ func (l *lowerer) branch(r *ruleset, path ast.Ref, rule *ast.Rule) (*branch, *Va
 		}
 		b.sink = &result{id: r.id, value: value, last: fixed != nil}
 	}
-	b.ops = s.ops
 	b.raises = s.facts.raises
 	s.conditions()
+	b.ops = s.ops
 	l.spend(256 + 64*len(b.ops))
 	return b, fixed, fixed == nil && slices.ContainsFunc(b.ops, func(o op) bool { return o.each != nil })
 }

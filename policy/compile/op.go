@@ -94,6 +94,32 @@ func (o *isEqual) holds(f *frame) bool {
 	return a.k != undefined && equal(a, f.get(&o.b))
 }
 
+// hasAny holds when a member of what is at a path is in a set.
+type hasAny struct {
+	slot int32
+	set  *Set
+}
+
+func (o *hasAny) holds(f *frame) bool {
+	v := f.slot(o.slot)
+	switch v.k {
+	case slice:
+		for _, x := range v.slice() {
+			if s, ok := x.(string); ok {
+				if o.set.hasText(s) {
+					return true
+				}
+			} else if o.set.has(wrap(x)) {
+				return true
+			}
+		}
+		return false
+	case strs:
+		return slices.ContainsFunc(v.strings(), o.set.hasText)
+	}
+	return visit(f, v, false, func(_, item Value) bool { return o.set.has(item) })
+}
+
 // follow sets a variable to what a key leads to.
 type follow struct {
 	a, key operand

@@ -11,7 +11,9 @@ import (
 // slot is a path of the input that is read: a key of what another slot holds.
 type slot struct {
 	parent int32
+	field  field // of the typed input that key names
 	key    Value
+	name   string // the key, if it is text
 	path   string
 }
 
@@ -57,46 +59,64 @@ var NoInput any = Value{}
 // Begin starts an evaluation for an input: a document as encoding/json makes it, an
 // [*Input], or [NoInput]. It must not change before the result is closed.
 func (p *Program) Begin(input any) (Result, error) {
-	if in, ok := input.(*Input); ok {
-		return p.BeginInput(in)
-	}
 	f := p.newFrame()
-	if err := f.begin(input); err != nil {
-		return Result{}, err
-	}
-	return Result{f}, nil
+	return Result{f}, f.begin(input)
 }
 
-// BeginInput is [Program.Begin] for a typed input.
+// BeginInput is [Program.Begin] for a typed input. The result has a copy of it, but what
+// is behind its maps must not change.
 func (p *Program) BeginInput(in *Input) (Result, error) {
 	f := p.newFrame()
-	f.slots[0] = Value{k: request, p: unsafe.Pointer(in)}
-	if err := f.check(); err != nil {
-		return Result{}, err
+	f.take(in)
+	return Result{f}, f.check()
+}
+
+func (f *frame) take(in *Input) {
+	f.input = *in
+	f.slots[0] = Value{k: request, p: unsafe.Pointer(&f.input)}
+}
+
+// Values evaluates several of the program's rules for a typed input, by their places in
+// outputs; a place below 0 is left undefined. The result has to be closed, whether there
+// is an error or not.
+func (p *Program) Values(in *Input, outputs []int, values []Value) (r Result, err error) {
+	f := p.newFrame()
+	r = Result{f}
+	defer recovered(&err)
+	f.take(in)
+	f.guard()
+	for i, output := range outputs {
+		if output >= 0 {
+			values[i] = p.outputs[output].value(f, 0)
+		}
 	}
-	return Result{f}, nil
+	return r, nil
 }
 
 func (f *frame) begin(input any) (err error) {
 	defer recovered(&err)
-	if f.slots[0] = wrap(input); f.slots[0].k == undefined {
+	if in, ok := input.(*Input); ok {
+		f.take(in)
+	} else if f.slots[0] = wrap(input); f.slots[0].k == undefined {
 		f.slots[0].k = missing
 	}
-	return f.check()
+	f.guard()
+	return nil
 }
 
 // check looks whether a builtin could be an error: then any rule could be.
 func (f *frame) check() (err error) {
-	if len(f.program.guards) == 0 {
-		return nil
-	}
 	defer recovered(&err)
+	f.guard()
+	return nil
+}
+
+func (f *frame) guard() {
 	for _, g := range f.program.guards {
 		if v := f.slot(g.slot); v.k != undefined && g.kinds&(1<<v.k) == 0 {
 			unexpected("%s is not what a builtin takes", f.program.slots[g.slot].path)
 		}
 	}
-	return nil
 }
 
 // recovered makes an error of a surprise.
@@ -117,7 +137,7 @@ func (r Result) Value(output int) (v Value, err error) {
 	return rules.value(r.f, 0), nil
 }
 
-// Close ends the evaluation. After an error it need not be called, and may be.
+// Close ends the evaluation.
 func (r Result) Close() {
 	if r.f != nil {
 		r.f.release()
@@ -127,6 +147,7 @@ func (r Result) Close() {
 // Eval evaluates the program's rule for an input.
 func (p *Program) Eval(input any) (value any, defined bool, err error) {
 	r, err := p.Begin(input)
+	defer r.Close()
 	if err != nil {
 		return nil, false, err
 	}
@@ -134,7 +155,6 @@ func (p *Program) Eval(input any) (value any, defined bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	defer r.Close()
 	if !v.IsDefined() {
 		return nil, false, nil
 	}

@@ -157,8 +157,6 @@ func wrap(x any) Value {
 			o[k] = v
 		}
 		return dictValue(o)
-	case *Input:
-		return Value{k: request, p: unsafe.Pointer(x)}
 	case Value:
 		return x
 	}
