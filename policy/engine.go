@@ -219,7 +219,7 @@ func (e *Engine) compile(ctx context.Context, b Bundle) (*Snapshot, error) {
 		case found == nil:
 			return nil, &BundleError{Bundle: b.Name, Reason: fmt.Sprintf("has no rule %s.allow", name)}
 		case !s.hasDefault(name + ".allow"):
-			return nil, &BundleError{Bundle: b.Name, Reason: fmt.Sprintf("%s.allow has no default: write `default allow := false`", name)}
+			return nil, &BundleError{Bundle: b.Name, Reason: name + ".allow has no default: write `default allow := false`"}
 		}
 	}
 	if _, err := runTests(ctx, b); err != nil {

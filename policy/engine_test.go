@@ -287,7 +287,7 @@ func Example() {
 	}
 	defer engine.Close()
 
-	d, err := engine.Decide(ctx, "shop.orders", policy.Input{
+	d, _ := engine.Decide(ctx, "shop.orders", policy.Input{
 		Subject:  policy.Entity{Type: "user", ID: "bob"},
 		Action:   policy.Action{Name: "cancel"},
 		Resource: policy.Entity{Type: "order", ID: "17", Properties: map[string]any{"owner": "alice"}},

@@ -145,10 +145,10 @@ func (s *Snapshot) decide(ctx context.Context, d *Decision, in *Input, tel *tele
 func (e *entrypoint) run(in *Input, d *Decision) error {
 	var values [asksAll]compile.Value
 	r, err := e.program.Values(in, e.output[:], values[:])
-	defer r.Close()
 	if err != nil {
 		return err
 	}
+	defer r.Close()
 	allow, isBool := values[asksAllow].Bool()
 	defined := values[asksAllow].IsDefined()
 	if !values[asksDeny].IsEmptySet() {

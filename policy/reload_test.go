@@ -61,25 +61,25 @@ func TestDecisionsDuringReloadsAreOfOneRevision(t *testing.T) {
 func TestTheTimeoutIsForTheDecisionNotForEachRule(t *testing.T) {
 	// What uses with is OPA's to evaluate, and so within the limit.
 	const slow = `count([i | some i in numbers.range(1, 60000); i > 0]) > 0`
-	decide := func(rego string, timeout time.Duration) (policy.Decision, error, time.Duration) {
+	decide := func(rego string, timeout time.Duration) (policy.Decision, time.Duration, error) {
 		e := open(t, map[string]string{"a.rego": "package a\n\ndefault allow := false\n\nx if " + slow + "\n\ny if " + slow + "\n\n" + rego}, policy.WithTimeout(timeout), policy.WithEntrypoints("a"))
 		if err := e.Status().Err; err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
 		d, err := e.Decide(t.Context(), "a", policy.Input{})
-		return d, err, time.Since(began)
+		return d, time.Since(began), err
 	}
 	one := time.Hour // what a slow rule takes at least
 	for range 5 {
-		d, _, took := decide("allow if x with input.z as 1", time.Minute)
+		d, took, _ := decide("allow if x with input.z as 1", time.Minute)
 		if !d.Allow {
 			t.Fatalf("%+v", d)
 		}
 		one = min(one, took)
 	}
 	// Two such rules: either alone fits, both together do not.
-	d, err, took := decide("allow if x with input.z as 1\n\ndeny contains \"x\" if { y with input.z as 1; false }", one*3/2)
+	d, took, err := decide("allow if x with input.z as 1\n\ndeny contains \"x\" if { y with input.z as 1; false }", one*3/2)
 	if d.Allow || d.Rule != policy.RuleError || !errors.Is(err, policy.ErrTimeout) {
 		t.Errorf("one rule takes %v, two took %v within %v: %+v", one, took, one*3/2, d)
 	}

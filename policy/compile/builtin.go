@@ -8,7 +8,6 @@ import (
 	"math/bits"
 	"regexp"
 	"regexp/syntax"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -297,5 +296,3 @@ func (f *frame) put(reg int32, v Value) bool {
 	f.set(reg, v)
 	return true
 }
-
-var _ = slices.Contains[[]int]

@@ -63,7 +63,11 @@ func (s *body) callBuiltin(name string, terms []*ast.Term) {
 	for i, t := range terms[:arity] {
 		args[i] = s.item(t)
 	}
-	if s.compareWith(name, args, terms[arity:]) || s.pattern(name, args, terms[arity:]) {
+	if name == "equal" && len(terms) == arity {
+		s.same(args[0], args[1])
+		return
+	}
+	if s.pattern(name, args, terms[arity:]) {
 		return
 	}
 	b, native := natives[name]
@@ -133,24 +137,21 @@ func (s *body) require(o operand, takes kinds) {
 	}
 }
 
-// compareWith lowers what orders a value against a constant, and membership.
-func (s *body) compareWith(name string, args []operand, out []*ast.Term) bool {
-	if name == "equal" && len(out) == 0 {
-		s.same(args[0], args[1])
-		return true
-	}
-	return false
-}
+// orders are the builtins that order two values, and turned says what they are when the
+// values change places.
+var (
+	orders = map[string]how{"gt": greater, "gte": greaterEqual, "lt": less, "lte": lessEqual}
+	turned = map[how]how{greater: less, greaterEqual: lessEqual, less: greater, lessEqual: greaterEqual}
+)
 
 // noteCall remembers the condition that a call without a result is.
 func (s *body) noteCall(name string, args []operand) {
 	a, b := args[0], args[1]
 	switch name {
 	case "gt", "gte", "lt", "lte":
-		how := map[string]how{"gt": greater, "gte": greaterEqual, "lt": less, "lte": lessEqual}[name]
+		how := orders[name]
 		if a.where == inConst {
-			a, b = b, a
-			how = [...]kindOfOrder{greater: less, greaterEqual: lessEqual, less: greater, lessEqual: greaterEqual}[how]
+			a, b, how = b, a, turned[how]
 		}
 		if a.where == inSlot && b.where == inConst {
 			s.note(how, a, b.value)
@@ -173,8 +174,6 @@ func (s *body) noteCall(name string, args []operand) {
 		}
 	}
 }
-
-type kindOfOrder = how
 
 // pattern lowers matches against constant patterns, which are compiled once.
 func (s *body) pattern(name string, args []operand, out []*ast.Term) bool {

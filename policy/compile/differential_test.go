@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -163,8 +164,7 @@ func newGenerator(s *subject, seed uint64) *generator {
 // path stands for it.
 func (g *generator) learn(r *ast.Rule) {
 	known := map[ast.Var][]string{"input": {}}
-	var path func(ast.Ref) ([]string, bool)
-	path = func(ref ast.Ref) ([]string, bool) {
+	path := func(ref ast.Ref) ([]string, bool) {
 		head, ok := ref[0].Value.(ast.Var)
 		from, ok2 := known[head]
 		if !ok || !ok2 {
@@ -260,7 +260,7 @@ func (g *generator) learnData(x any, depth int) {
 
 // strange are values that policies do not expect.
 var strange = []any{
-	nil, true, false, 0, 1, -1, 2, 3, 6.0, 0.1, 1e6, 1e21, -0.0, 5.5, int64(9223372036854775807), int64(-9223372036854775808),
+	nil, true, false, 0, 1, -1, 2, 3, 6.0, 0.1, 1e6, 1e21, math.Copysign(0, -1), 5.5, int64(9223372036854775807), int64(-9223372036854775808),
 	json.Number("1.0"), json.Number("1e0"), json.Number("0.10"), json.Number("9007199254740993"), json.Number("9223372036854775808"),
 	json.Number("100000000000000000000"), json.Number("1e400"), json.Number("-1e400"), json.Number("1e-400"), json.Number("3.0000000000000000000001"), json.Number("-0"),
 	"", " ", "x", "a", "a\nb", "A", "é", "日本語", "Zoë", "\x00", "1", strings.Repeat("long", 50), "10.1.2.3", "192.168.1.1", "::1",

@@ -3,7 +3,6 @@
 package compile
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -449,18 +448,4 @@ func (n *byOrder) visit(f *frame, r *ruleset) bool {
 		}
 	}
 	return n.rest != nil && n.rest.visit(f, r)
-}
-
-// holdsOrder reports whether v is on the side of the bound that the condition wants.
-func (h how) holds(v, bound Value) bool {
-	c := cmp.Compare(compare(v, bound), 0)
-	switch h {
-	case greater:
-		return c > 0
-	case greaterEqual:
-		return c >= 0
-	case less:
-		return c < 0
-	}
-	return c <= 0
 }

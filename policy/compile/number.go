@@ -100,17 +100,15 @@ func (v Value) exact() (i int64, f float64, isInt, isFloat bool) {
 		}
 	case written:
 		s := v.string()
-		if i, ok := util.Atoi64(s); ok {
+		if i, ok := util.Atoi64(s); ok { // 7, and 7.0 too
 			return i, 0, true, false
 		}
-		f, _ = strconv.ParseFloat(s, 64)
-		if f == math.Trunc(f) && math.Abs(f) < exactInt && !short(s) {
-			return 0, 0, false, false // 1.00000000000000000001
-		}
-		if f == math.Trunc(f) && math.Abs(f) < exactInt && short(s) && f != 0 {
-			return int64(f), 0, true, false
+		f, _ = strconv.ParseFloat(s, 64) // it parsed before
+		if f != 0 && short(s) && f == math.Trunc(f) && math.Abs(f) < exactInt {
+			return int64(f), 0, true, false // 1e3
 		}
 	}
+	// Near the ends of its range a float64 keeps fewer digits.
 	if a := math.Abs(f); a < 1e-290 || a > 1e290 || !short(v.number()) {
 		return 0, 0, false, false
 	}

@@ -60,15 +60,11 @@ var NoInput any = Value{}
 // [*Input], or [NoInput]. It must not change before the result is closed.
 func (p *Program) Begin(input any) (Result, error) {
 	f := p.newFrame()
-	return Result{f}, f.begin(input)
-}
-
-// BeginInput is [Program.Begin] for a typed input. The result has a copy of it, but what
-// is behind its maps must not change.
-func (p *Program) BeginInput(in *Input) (Result, error) {
-	f := p.newFrame()
-	f.take(in)
-	return Result{f}, f.check()
+	if err := f.begin(input); err != nil {
+		f.release()
+		return Result{}, err
+	}
+	return Result{f}, nil
 }
 
 func (f *frame) take(in *Input) {
@@ -77,20 +73,26 @@ func (f *frame) take(in *Input) {
 }
 
 // Values evaluates several of the program's rules for a typed input, by their places in
-// outputs; a place below 0 is left undefined. The result has to be closed, whether there
-// is an error or not.
-func (p *Program) Values(in *Input, outputs []int, values []Value) (r Result, err error) {
+// outputs; a place below 0 is left undefined.
+func (p *Program) Values(in *Input, outputs []int, values []Value) (Result, error) {
 	f := p.newFrame()
-	r = Result{f}
+	if err := f.values(in, outputs, values); err != nil {
+		f.release()
+		return Result{}, err
+	}
+	return Result{f}, nil
+}
+
+func (f *frame) values(in *Input, outputs []int, values []Value) (err error) {
 	defer recovered(&err)
 	f.take(in)
 	f.guard()
 	for i, output := range outputs {
 		if output >= 0 {
-			values[i] = p.outputs[output].value(f, 0)
+			values[i] = f.program.outputs[output].value(f, 0)
 		}
 	}
-	return r, nil
+	return nil
 }
 
 func (f *frame) begin(input any) (err error) {
@@ -104,13 +106,7 @@ func (f *frame) begin(input any) (err error) {
 	return nil
 }
 
-// check looks whether a builtin could be an error: then any rule could be.
-func (f *frame) check() (err error) {
-	defer recovered(&err)
-	f.guard()
-	return nil
-}
-
+// guard looks whether a builtin could be an error: then any rule could be.
 func (f *frame) guard() {
 	for _, g := range f.program.guards {
 		if v := f.slot(g.slot); v.k != undefined && g.kinds&(1<<v.k) == 0 {
@@ -147,10 +143,10 @@ func (r Result) Close() {
 // Eval evaluates the program's rule for an input.
 func (p *Program) Eval(input any) (value any, defined bool, err error) {
 	r, err := p.Begin(input)
-	defer r.Close()
 	if err != nil {
 		return nil, false, err
 	}
+	defer r.Close()
 	v, err := r.Value(0)
 	if err != nil {
 		return nil, false, err
