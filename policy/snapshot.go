@@ -250,3 +250,8 @@ func outcomeOf(err error) Outcome {
 	}
 	return Failed
 }
+
+func unique(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
+}
