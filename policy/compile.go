@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -93,6 +94,18 @@ func addData(bundle string, data map[string]any, name, text string) error {
 		at[key] = v
 	}
 	return nil
+}
+
+// Compile makes a snapshot of a bundle as an engine would, without running its tests: to
+// ask a bundle that no engine holds. It returns a [*BundleError].
+func Compile(ctx context.Context, b Bundle) (*Snapshot, error) { return load(ctx, b) }
+
+// Folder reads the policy files of a folder, or of any file system. Hidden files and
+// folders are left out.
+func Folder(name string, folder fs.FS) (Bundle, error) {
+	b, err := readFolder(name, folder)
+	b.Name, b.Revision = name, "folder"
+	return b, err
 }
 
 // load makes a snapshot of a bundle, without running its tests.

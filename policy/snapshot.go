@@ -63,6 +63,14 @@ func (s *Snapshot) Bundle() string { return s.bundle }
 // Revision returns the revision of the bundle.
 func (s *Snapshot) Revision() string { return s.revision }
 
+// Decide answers a request by this revision alone, as [Engine.Decide] does, without
+// events and counts. The decision has no id.
+func (s *Snapshot) Decide(ctx context.Context, entrypoint string, in Input) (Decision, error) {
+	d := Decision{Entrypoint: entrypoint}
+	_, err := s.decide(ctx, &d, &in, silent, limits{DefaultTimeout})
+	return d, err
+}
+
 // askable is what may be asked: names with dots between them.
 var askable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
 

@@ -285,7 +285,10 @@ func (o *applyAll) holds(f *frame) bool {
 	for i := range o.args {
 		args[i] = f.get(&o.args[i])
 	}
-	return f.put(o.to, o.fn(args))
+	v := o.fn(args)
+	f.steps += v.length() // which were made
+	f.step()
+	return f.put(o.to, v)
 }
 
 // put sets a variable if there is a value.

@@ -42,7 +42,7 @@
 // time, whole packages as values, names of rules that are computed, rules below rules.
 // When it runs: contradictions, failing builtins, numbers that are not finite in float64,
 // one number written in two ways where it shows which, arithmetic beyond 64 bits, more
-// than a million members looked at.
+// than 131,072 members looked at.
 //
 // # Bounds
 //

@@ -4,7 +4,7 @@ package compile
 
 // maxSteps bounds how many members one evaluation may look at, one after another. It
 // is some milliseconds' worth; what is beyond goes to OPA, which has a time limit.
-const maxSteps = 1 << 20
+const maxSteps = 1 << 17
 
 // maxKept is how many values a frame may hold room for and still be used again.
 const maxKept = 1 << 16
