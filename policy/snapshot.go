@@ -71,6 +71,22 @@ func (s *Snapshot) Decide(ctx context.Context, entrypoint string, in Input) (Dec
 	return d, err
 }
 
+// DecideByOPA is [Snapshot.Decide] by OPA alone, whatever path the entrypoint takes: to
+// compare.
+func (s *Snapshot) DecideByOPA(ctx context.Context, entrypoint string, in Input) (Decision, error) {
+	d := Decision{Entrypoint: entrypoint, Bundle: s.bundle, Revision: s.revision, Rule: RuleError, Outcome: Failed}
+	e, err := s.entrypoint(ctx, entrypoint)
+	switch {
+	case err != nil:
+		return d, err
+	case e == nil:
+		d.Rule, d.Outcome = RuleNoPolicy, NoPolicy
+		return d, fmt.Errorf("%w: %q has no rule %s.allow", ErrNoEntrypoint, s.bundle, entrypoint)
+	}
+	err = s.evaluate(ctx, e, &in, &d, DefaultTimeout)
+	return d, err
+}
+
 // askable is what may be asked: names with dots between them.
 var askable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
 

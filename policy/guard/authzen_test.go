@@ -41,7 +41,7 @@ func pdp(t *testing.T, opts ...guard.AuthZENOption) http.Handler {
 }
 
 func post(h http.Handler, path, body string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("POST", path, strings.NewReader(body))
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-Request-ID", "req-1")
 	w := httptest.NewRecorder()
@@ -112,13 +112,13 @@ func TestARequestThatIsNotUnderstoodSaysWhy(t *testing.T) {
 	if w := post(h, "/access/v1/evaluation", strings.Repeat(" ", guard.MaxEvaluationBody+1)); w.Code != 413 {
 		t.Errorf("too large: %d", w.Code)
 	}
-	r := httptest.NewRequest("POST", "/access/v1/evaluation", strings.NewReader(`{`+alice+`,`+record+`,`+reads+`}`))
+	r := httptest.NewRequest(http.MethodPost, "/access/v1/evaluation", strings.NewReader(`{`+alice+`,`+record+`,`+reads+`}`))
 	w := httptest.NewRecorder()
 	if h.ServeHTTP(w, r); w.Code != 400 || !strings.Contains(w.Body.String(), "application/json") {
 		t.Errorf("no content type: %d %s", w.Code, w.Body)
 	}
 	w = httptest.NewRecorder()
-	if h.ServeHTTP(w, httptest.NewRequest("GET", "/access/v1/evaluation", nil)); w.Code != 405 {
+	if h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/access/v1/evaluation", nil)); w.Code != 405 {
 		t.Errorf("GET: %d", w.Code)
 	}
 }
@@ -175,7 +175,7 @@ func TestEvaluationsMergeDefaultsAndStopAsAsked(t *testing.T) {
 
 func TestTheMetadataSaysWhereToAsk(t *testing.T) {
 	for want, h := range map[string]http.Handler{"http://pdp.local": pdp(t), "https://pdp.example": pdp(t, guard.PublicURL("https://pdp.example/"))} {
-		r := httptest.NewRequest("GET", "http://pdp.local/.well-known/authzen-configuration", nil)
+		r := httptest.NewRequest(http.MethodGet, "http://pdp.local/.well-known/authzen-configuration", nil)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		var m map[string]string

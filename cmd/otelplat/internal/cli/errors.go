@@ -136,6 +136,8 @@ func explain(err error) (code int, hint string) {
 		return ExitNotFound, missing.hint
 	case errors.Is(err, versioned.ErrNotFound):
 		return ExitNotFound, ""
+	case errors.Is(err, policy.ErrNoEntrypoint):
+		return ExitNotFound, "an entrypoint is a package with a rule allow; list them: otelplat policy explain DIR"
 	case errors.As(err, &command):
 		return command.code, ""
 	case errors.Is(err, lock.ErrLocked):

@@ -10,6 +10,9 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
+	"text/tabwriter"
+	"time"
 
 	"github.com/otelplat/platform/cmd/otelplat/internal/datadir"
 	"github.com/otelplat/platform/coord"
@@ -19,8 +22,9 @@ import (
 )
 
 func policyCommand() *cobra.Command {
-	c := &cobra.Command{Use: "policy", Short: "Check and push policy bundles"}
-	c.AddCommand(policyPush(), policyCheck(), documentHistory(versioned.Policy, "shop"), documentRollback(versioned.Policy, "shop"),
+	c := &cobra.Command{Use: "policy", Short: "Write, test, explain and push policy bundles, and decide by them"}
+	c.AddCommand(policyPush(), policyCheck(), policyTest(), policyFmt(), policyEval(), policyExplain(), policyBench(), policyServe(), policyList(),
+		documentHistory(versioned.Policy, "shop"), documentRollback(versioned.Policy, "shop"),
 		documentGet(versioned.Policy, "shop"), policyDiff(), documentTag(versioned.Policy, "shop"), documentPrune(versioned.Policy, "shop"))
 	return c
 }
@@ -43,14 +47,86 @@ func folder(c *cobra.Command, bundle, path string) ([]byte, error) {
 }
 
 func policyCheck() *cobra.Command {
-	return &cobra.Command{
-		Use: "check DIR", Short: "Compile a folder of policies as an engine would, and run its tests",
-		Args: cobra.ExactArgs(1), Example: "  otelplat policy check ./policy",
+	var strict bool
+	var entrypoints []string
+	c := &cobra.Command{
+		Use: "check DIR", Short: "Compile a folder of policies as an engine would, run its tests, and warn of traps",
+		Long: `Compiles in strict mode, runs the tests, and warns of what compiles and yet may let
+somebody through: a rule allow without a default, "not input.x" where x may be absent, a
+package that is asked and is not there. With --strict a warning is an error.`,
+		Args: cobra.ExactArgs(1), Example: "  otelplat policy check ./policy --entrypoint shop.orders --strict",
 		RunE: func(c *cobra.Command, args []string) error {
-			_, err := folder(c, args[0], args[0])
-			return err
+			if _, err := folder(c, args[0], args[0]); err != nil {
+				return err
+			}
+			b, err := readBundle(args[0])
+			if err != nil {
+				return err
+			}
+			warnings, err := policy.Lint(b, entrypoints...)
+			if err != nil {
+				return err
+			}
+			for _, w := range warnings {
+				fmt.Fprintln(c.ErrOrStderr(), "warning: "+w.String())
+			}
+			if strict && len(warnings) > 0 {
+				return &differError{len(warnings)}
+			}
+			return nil
 		},
 	}
+	c.Flags().BoolVar(&strict, "strict", false, "a warning is an error")
+	c.Flags().StringSliceVar(&entrypoints, "entrypoint", nil, "package that will be asked (all with a rule allow)")
+	return c
+}
+
+// listedBundle is a bundle as it is printed.
+type listedBundle struct {
+	Bundle   string    `json:"bundle"`
+	Revision int64     `json:"revision"`
+	Author   string    `json:"author"`
+	Time     time.Time `json:"time"`
+	Reason   string    `json:"reason,omitempty"`
+}
+
+func policyList() *cobra.Command {
+	var t target
+	var out output
+	c := &cobra.Command{
+		Use: "ls", Short: "List the bundles in etcd", Args: cobra.NoArgs, Example: "  otelplat policy ls -o json",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return t.withDocuments(c, versioned.Policy, func(ctx context.Context, s *versioned.Store) error {
+				names, err := s.List(ctx)
+				if err != nil {
+					return err
+				}
+				var list []listedBundle
+				for _, name := range names {
+					newest, err := s.History(ctx, name, 1)
+					if errors.Is(err, versioned.ErrNotFound) || err == nil && len(newest) == 0 {
+						continue // it was deleted meanwhile
+					}
+					if err != nil {
+						return err
+					}
+					r := newest[0]
+					list = append(list, listedBundle{name, r.Number, r.Author, r.Time, r.Reason})
+				}
+				return print(c.OutOrStdout(), out, list, func(w io.Writer, list []listedBundle) error {
+					tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+					fmt.Fprintln(tw, "BUNDLE\tREVISION\tAUTHOR\tTIME\tREASON")
+					for _, b := range list {
+						fmt.Fprintf(tw, "%s\t%d\t%s\t%s\t%s\n", b.Bundle, b.Revision, b.Author, b.Time.Format(time.RFC3339), b.Reason)
+					}
+					return tw.Flush()
+				})
+			})
+		},
+	}
+	t.flags(c)
+	out.flags(c)
+	return c
 }
 
 func policyPush() *cobra.Command {
@@ -111,12 +187,17 @@ type fileDifference struct {
 func policyDiff() *cobra.Command {
 	var t target
 	var out output
+	var again replay
 	c := &cobra.Command{
-		Use: "diff BUNDLE [FROM [TO]]", Short: "Print which files differ between two revisions", Args: cobra.RangeArgs(1, 3),
+		Use: "diff BUNDLE [FROM [TO]]", Short: "Print which files differ between two revisions, or which decisions", Args: cobra.RangeArgs(1, 3),
 		Long: `Prints the files that differ: by default between the newest revision and the one
-before it. The code is 10 when there are any. "otelplat policy get" prints a revision's
-archive, for those who want to see the lines.`,
-		Example: "  otelplat policy diff shop 3 5\n  otelplat policy get shop --revision 3 | tar -tz",
+before it. With --replay, a file of requests as AuthZEN writes them, one a line, it
+decides each by both revisions and prints those that they decide otherwise; --with
+compares with a folder, to see what a push would change. The code is 10 when there are any.
+"otelplat policy get" prints a revision's archive, for those who want to see the lines.`,
+		Example: `  otelplat policy diff shop 3 5
+  otelplat policy diff shop --replay requests.jsonl --entrypoint shop.orders --with ./policy
+  otelplat policy get shop --revision 3 | tar -tz`,
 		RunE: func(c *cobra.Command, args []string) error {
 			from, to, err := revisions(args[1:])
 			if err != nil {
@@ -131,6 +212,14 @@ archive, for those who want to see the lines.`,
 				if err != nil {
 					return err
 				}
+				after.Revision = strconv.FormatInt(newer.Revision.Number, 10)
+				if again.with != "" {
+					candidate, err := readBundle(again.with)
+					if err != nil {
+						return err
+					}
+					return again.run(c, out, after, candidate)
+				}
 				if from == 0 {
 					from = newer.Revision.Number - 1
 				}
@@ -143,6 +232,10 @@ archive, for those who want to see the lines.`,
 					if before, err = policy.Unpack(args[0], older.Content); err != nil {
 						return err
 					}
+					before.Revision = strconv.FormatInt(from, 10)
+				}
+				if again.file != "" {
+					return again.run(c, out, before, after)
 				}
 				list := differences(before.Files, after.Files)
 				if err := print(c.OutOrStdout(), out, list, printFiles); err != nil {
@@ -157,6 +250,7 @@ archive, for those who want to see the lines.`,
 	}
 	t.flags(c)
 	out.flags(c)
+	again.flags(c)
 	return c
 }
 
