@@ -3,12 +3,12 @@
 package authn
 
 // LookNow lets the next verification look at the key file, whatever the time.
-func LookNow(v *JWT) { v.keys.looked.Store(-int64(lookInterval)) }
+func LookNow(v *JWT) { v.keys.(*keyFile).looked.Store(-int64(lookInterval)) }
 
 // Cached returns how many verified tokens are kept.
 func Cached(v *JWT) int {
 	n := 0
-	c := v.keys.current.Load().verified
+	c := v.keys.keys().verified
 	for _, g := range []*generation{c.young.Load(), c.old.Load()} {
 		g.entries.Range(func(any, any) bool { n++; return true })
 	}
@@ -17,7 +17,10 @@ func Cached(v *JWT) int {
 
 // Forget drops all verified tokens.
 func Forget(v *JWT) {
-	c := v.keys.current.Load().verified
+	c := v.keys.keys().verified
 	c.young.Store(&generation{})
 	c.old.Store(&generation{})
 }
+
+// AskAgain lets the next token with an unknown key cause a fetch, whatever the time.
+func AskAgain(v *JWT) { v.keys.(*keySet).asked.Store(0) }

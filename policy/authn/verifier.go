@@ -23,6 +23,14 @@ var (
 	ErrIssuer     = fmt.Errorf("%w: the token is of another issuer", ErrUnauthenticated)
 	ErrAudience   = fmt.Errorf("%w: the token is for another audience", ErrUnauthenticated)
 	ErrClaims     = fmt.Errorf("%w: the token lacks a claim, or one has the wrong form", ErrUnauthenticated)
+	ErrType       = fmt.Errorf("%w: the token is of another type", ErrUnauthenticated)
+	ErrLifetime   = fmt.Errorf("%w: the token is valid for too long", ErrUnauthenticated)
+	ErrRevoked    = fmt.Errorf("%w: the token was revoked", ErrUnauthenticated)
+	ErrNoKeys     = fmt.Errorf("%w: the issuer's keys are not known yet", ErrUnauthenticated)
+
+	// ErrForeign is returned for a token that is not one of the verifier's: a [Chain]
+	// asks the next.
+	ErrForeign = fmt.Errorf("%w: the token is of a form that nobody here takes", ErrUnauthenticated)
 )
 
 // Verifier finds out whose token it is. Implementations are safe for concurrent

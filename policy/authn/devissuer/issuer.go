@@ -48,6 +48,7 @@ type Claims struct {
 	Tenant   string
 	Roles    []string
 	Scopes   []string
+	Session  string        // the user's login (sid)
 	Audience string        // [Audience] when empty
 	TTL      time.Duration // [DefaultTTL] when 0
 	Now      time.Time     // when it is issued; the time of the call when zero
@@ -134,11 +135,17 @@ func (i *Issuer) writeJWKS(folder string) error {
 func JWKSPath(folder string) string { return filepath.Join(folder, jwksFile) }
 
 // JWKS returns the JWK Set that verifies the issuer's tokens.
-func (i *Issuer) JWKS() []byte {
-	set, err := json.MarshalIndent(map[string]any{"keys": []map[string]string{{
-		"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": i.id,
-		"x": base64.RawURLEncoding.EncodeToString(i.key.Public().(ed25519.PublicKey)),
-	}}}, "", "  ")
+func (i *Issuer) JWKS() []byte { return jwks(i) }
+
+func jwks(issuers ...*Issuer) []byte {
+	var list []map[string]string
+	for _, i := range issuers {
+		list = append(list, map[string]string{
+			"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": i.id,
+			"x": base64.RawURLEncoding.EncodeToString(i.key.Public().(ed25519.PublicKey)),
+		})
+	}
+	set, err := json.MarshalIndent(map[string]any{"keys": list}, "", "  ")
 	if err != nil {
 		panic(err) // of texts it cannot fail
 	}
@@ -146,7 +153,9 @@ func (i *Issuer) JWKS() []byte {
 }
 
 // Token returns a signed token.
-func (i *Issuer) Token(c Claims) (string, error) {
+func (i *Issuer) Token(c Claims) (string, error) { return i.token(Name, c) }
+
+func (i *Issuer) token(name string, c Claims) (string, error) {
 	if c.Subject == "" {
 		return "", errors.New("devissuer: a token needs a subject")
 	}
@@ -155,8 +164,11 @@ func (i *Issuer) Token(c Claims) (string, error) {
 		now = time.Now()
 	}
 	claims := jwt.MapClaims{
-		"iss": Name, "aud": cmp.Or(c.Audience, Audience), "sub": c.Subject, "kind": cmp.Or(c.Kind, "user"), "jti": rand.Text(),
+		"iss": name, "aud": cmp.Or(c.Audience, Audience), "sub": c.Subject, "kind": cmp.Or(c.Kind, "user"), "jti": rand.Text(),
 		"iat": now.Unix(), "exp": now.Add(cmp.Or(c.TTL, DefaultTTL)).Unix(),
+	}
+	if c.Session != "" {
+		claims["sid"] = c.Session
 	}
 	if c.Tenant != "" {
 		claims["tenant"] = c.Tenant
