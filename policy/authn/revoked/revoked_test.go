@@ -28,8 +28,8 @@ func principal(id, subject, session string, issued time.Time) *authn.Principal {
 
 func TestWhatIsTakenBackIsRefusedEverywhereWithinASecond(t *testing.T) {
 	server := coordtest.Etcd(t)
-	c, other := coordtest.Client(t, server), coordtest.Client(t, server)
-	list, err := revoked.Open(t.Context(), other)
+	c := coordtest.Client(t, server)
+	list, err := revoked.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestWhenEtcdIsAwayWhatIsKnownStays(t *testing.T) {
 	}
 	p := principal("t1", "ann", "", time.Now())
 	coordtest.Eventually(t, patience, func() bool { return list.Revoked(p) }, "the revocation")
-	server.Close()
+	server.Stop()
 	if !list.Revoked(p) || !list.Fresh() || list.Check(t.Context()) != nil {
 		t.Error("it is forgotten, or the list stale at once")
 	}
