@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/otelplat/platform/internal/tokenfile"
+	"github.com/otelplat/platform/policy/authn"
 	"google.golang.org/grpc/credentials"
 )
 
@@ -35,13 +36,27 @@ func TokenFile(path string, opts ...CredentialsOption) *Credentials {
 	return newCredentials(func(context.Context) string { return f.Get() }, opts)
 }
 
+// Source returns the credentials of a source of tokens, such as [authn.Credentials]. A
+// request for which there is no token goes without, and is refused where one is needed.
+func Source(s authn.TokenSource, opts ...CredentialsOption) *Credentials {
+	return newCredentials(func(ctx context.Context) string {
+		token, err := s.Token(ctx)
+		if err != nil {
+			slog.WarnContext(ctx, "guard: no token for a request", "error", err)
+		}
+		return token
+	}, opts)
+}
+
 // Forward returns the credentials of the request that is being served: the
 // token that its guard took. Only a service that acts for the same caller, for
 // the same audience, should be given it.
 func Forward(opts ...CredentialsOption) *Credentials {
 	return newCredentials(func(ctx context.Context) string {
-		s, _ := ctx.Value(servedKey{}).(served)
-		return s.token
+		if s, ok := ctx.Value(servedKey{}).(*served); ok {
+			return s.token
+		}
+		return ""
 	}, opts)
 }
 

@@ -41,6 +41,8 @@ func (g *Guard) HTTP(next http.Handler, opts ...HTTPOption) http.Handler {
 }
 
 func (h *httpGuard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Who a client says that it is, in headers that are for proxies, is nobody's business.
+	authn.StripIdentity(r.Header)
 	if h.public[r.URL.Path] {
 		h.next.ServeHTTP(w, r)
 		return
@@ -55,7 +57,14 @@ func (h *httpGuard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if values := r.Header.Values("Authorization"); len(values) == 1 {
 		authorization = values[0] // two would leave open which counts
 	}
-	ctx, err := h.admit(r.Context(), authorization, r.Method, resource)
+	connection := r.TLS
+	if r.Header["Authorization"] != nil {
+		connection = nil // what came for a token is not passed over
+	}
+	ctx, id, err := h.admit(r.Context(), authorization, connection, r.Method, resource)
+	if !id.IsZero() {
+		w.Header().Set(HeaderDecision, id.String())
+	}
 	if err != nil {
 		WriteError(w, err)
 		return
