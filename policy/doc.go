@@ -5,7 +5,7 @@
 //	source, err := policy.Etcd(client, "shop", keys)
 //	engine, err := policy.Open(ctx, source, policy.WithEntrypoints("shop.orders"))
 //	...
-//	decision := engine.Decide(ctx, "shop.orders", policy.Input{...})
+//	decision, err := engine.Decide(ctx, "shop.orders", policy.Input{...})
 //	if !decision.Allow { ... decision.Rule says why }
 //
 // Package guard asks an engine for every request of an HTTP or gRPC server.
@@ -27,13 +27,21 @@
 //		input.resource.properties.owner != input.subject.id
 //	}
 //
-// The input is what AuthZEN 1.0 calls an access evaluation request: [Input].
+// The set reasons and the set obligations, where a package has them, come with the
+// decision. The input is what AuthZEN 1.0 calls an access evaluation request: [Input].
+//
+// # Three paths
+//
+// An entrypoint is lowered to native code paths where that is exact (package compile);
+// else OPA evaluates it, and its decisions are kept for inputs that agree in exactly the
+// parts that they can depend on; else OPA evaluates it each time. The answers are the
+// same. [Snapshot.Explain] tells which path an entrypoint takes, and why.
 //
 // # What it guarantees
 //
 //   - Deny by default: nothing loaded, an undefined or non-boolean allow, an
-//     error, a decision that took over 250 ms all mean no. [Decision.Rule] tells
-//     them apart.
+//     error, an input that is too large, an evaluation by OPA that took over 50 ms all
+//     mean no. [Decision.Outcome] tells them apart.
 //   - A bundle is in force as a whole or not at all. It is compiled in strict mode
 //     and its own tests (rules named test_…) are run beside the one in force; what
 //     fails leaves that one in force, and [Status] says why. A deleted bundle is
@@ -45,7 +53,8 @@
 //     io.jwt.decode_verify, which asks the clock; tokens are for package authn.
 //
 // Each denial, and one in a hundred of the others, is an event
-// otelplat.policy.decide, at most a hundred a second; all are counted.
+// otelplat.policy.decide, through a bounded queue that never keeps a request waiting; all
+// are counted.
 //
 // # When the source is away
 //
@@ -53,7 +62,7 @@
 //
 // # Ownership
 //
-// An Engine owns its source and one goroutine until Close. Decide and [Snapshot]
+// An Engine owns its source and two goroutines until Close. Decide and [Snapshot]
 // are lock-free and safe for concurrent use: OPA's compiler, store and prepared
 // queries of one revision are immutable behind one pointer.
 //

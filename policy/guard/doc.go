@@ -31,5 +31,11 @@
 // request that is being served, to a service that acts for the same caller. Tokens
 // go over TLS or to this machine, and nowhere else unless [Plaintext] says so.
 //
+// # Beside tokens
+//
+// [Certificates] takes client certificates, [Fresh] denies while revocations may be
+// missing, [Decision] hands a handler the obligations. [AuthZEN] is a decision point for
+// others.
+//
 // Nothing here starts a goroutine.
 package guard
