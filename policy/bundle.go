@@ -30,6 +30,14 @@ type Bundle struct {
 	Name     string
 	Revision string            // for people and events
 	Files    map[string]string // *.rego, and data.json or data.yaml whose folder is their place in data
+
+	clock bool // time.now_ns compiles
+}
+
+// WithClock returns the bundle as one whose policies may tell the time (see [WithClock]).
+func (b Bundle) WithClock() Bundle {
+	b.clock = true
+	return b
 }
 
 // BundleError says why a bundle cannot be used.

@@ -33,6 +33,10 @@ func Check(ctx context.Context, bundle string, archive []byte) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	return checkBundle(ctx, b)
+}
+
+func checkBundle(ctx context.Context, b Bundle) (Report, error) {
 	if _, err := load(ctx, b); err != nil {
 		return Report{}, err
 	}
@@ -78,7 +82,7 @@ func runTests(ctx context.Context, b Bundle) (int, error) {
 		return 0, fmt.Errorf("policy: bundle %q: %w", b.Name, err)
 	}
 	defer store.Abort(ctx, txn)
-	runner := tester.NewRunner().SetCompiler(newCompiler()).SetStore(store).SetModules(modules).
+	runner := tester.NewRunner().SetCompiler(newCompiler(b.clock)).SetStore(store).SetModules(modules).
 		RaiseBuiltinErrors(true).SetTimeout(testTimeout)
 	results, err := runner.RunTests(ctx, txn)
 	if err != nil {

@@ -27,18 +27,18 @@ var outside = []string{"rego.parse_module", "trace"}
 // rand.intn, uuid.rfc4122, io.jwt.encode_sign and encode_sign_raw, and
 // io.jwt.decode_verify, which compares a token's times with the clock: who sends a
 // request is for package authn to find out.
-func capabilities() *ast.Capabilities {
+func capabilities(clock bool) *ast.Capabilities {
 	c := ast.CapabilitiesForThisVersion()
 	c.Builtins = slices.DeleteFunc(c.Builtins, func(b *ast.Builtin) bool {
-		return b.Nondeterministic || slices.Contains(outside, b.Name)
+		return b.Nondeterministic && !(clock && b.Name == ast.NowNanos.Name) || slices.Contains(outside, b.Name)
 	})
 	c.AllowNet = []string{} // nil would mean everywhere
 	return c
 }
 
 // newCompiler returns a strict compiler without the builtins that reach outside.
-func newCompiler() *ast.Compiler {
-	return ast.NewCompiler().WithCapabilities(capabilities()).WithStrict(true).
+func newCompiler(clock bool) *ast.Compiler {
+	return ast.NewCompiler().WithCapabilities(capabilities(clock)).WithStrict(true).
 		WithDefaultRegoVersion(ast.RegoV1).WithEnablePrintStatements(false)
 }
 
@@ -52,7 +52,7 @@ func parse(b Bundle) (modules map[string]*ast.Module, data map[string]any, err e
 			}
 			continue
 		}
-		m, err := ast.ParseModuleWithOpts(name, text, ast.ParserOptions{RegoVersion: ast.RegoV1, Capabilities: capabilities()})
+		m, err := ast.ParseModuleWithOpts(name, text, ast.ParserOptions{RegoVersion: ast.RegoV1, Capabilities: capabilities(b.clock)})
 		switch {
 		case err != nil:
 			return nil, nil, bundleError(b.Name, err)
@@ -129,7 +129,7 @@ func load(ctx context.Context, b Bundle) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy: bundle %q: %w", b.Name, err)
 	}
-	compiler := newCompiler().WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn))
+	compiler := newCompiler(b.clock).WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn))
 	compiler.Compile(modules)
 	if compiler.Failed() {
 		return nil, bundleError(b.Name, compiler.Errors)

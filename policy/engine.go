@@ -20,6 +20,7 @@ type Engine struct {
 	source      Source
 	limits      limits
 	entrypoints []string
+	clock       bool
 	tel         *telemetry
 	log         *decisionLog
 	shadow      *shadow // nil when there is none
@@ -48,6 +49,11 @@ type Option func(*Engine)
 
 // WithTimeout sets how long one evaluation by OPA may take ([DefaultTimeout]).
 func WithTimeout(d time.Duration) Option { return func(e *Engine) { e.limits.timeout = d } }
+
+// WithClock lets policies tell the time, with time.now_ns. An entrypoint that does is
+// evaluated by OPA each time, and its decisions cannot be replayed: better is a time in
+// the request's context.
+func WithClock() Option { return func(e *Engine) { e.clock = true } }
 
 // WithEntrypoints refuses bundles that lack the rule allow of one of these packages, or
 // its default: a misspelt package would deny everything, or worse, a misspelt deny
@@ -208,6 +214,7 @@ func (e *Engine) take(ctx context.Context) {
 // compile makes a snapshot of a bundle whose tests pass and that has what is
 // asked of it.
 func (e *Engine) compile(ctx context.Context, b Bundle) (*Snapshot, error) {
+	b.clock = e.clock
 	s, err := load(ctx, b)
 	if err != nil {
 		return nil, err

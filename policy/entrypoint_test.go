@@ -226,6 +226,41 @@ func TestManyCallersAtOnceGetTheirOwnAnswers(t *testing.T) {
 	}
 }
 
+func TestAPolicyTellsTheTimeOnlyWhenItMay(t *testing.T) {
+	const rego = "package a\n\ndefault allow := false\n\nallow if time.now_ns() > 1500000000000000000\n"
+	e := open(t, map[string]string{"a.rego": rego})
+	if err := e.Status().Err; err == nil || !strings.Contains(err.Error(), "time.now_ns") {
+		t.Errorf("%v", err)
+	}
+	e = open(t, map[string]string{"a.rego": rego}, policy.WithClock(), policy.WithEntrypoints("a"))
+	for range 2 {
+		if d, err := e.Decide(t.Context(), "a", policy.Input{}); !d.Allow || d.Cached || err != nil {
+			t.Errorf("%+v %v %v", d, err, e.Status().Err)
+		}
+	}
+	if x, err := e.Snapshot().Explain(t.Context(), "a"); err != nil || x.Path != policy.PathOPA {
+		t.Errorf("%+v %v", x, err)
+	}
+}
+
+func TestPoliciesThatArePartOfAProgram(t *testing.T) {
+	source, err := policy.FS("shop", folder(map[string]string{"a.rego": whole}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := policy.Open(t.Context(), source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if d, err := e.Decide(t.Context(), "shop.orders", request("ann", "read", "bob")); !d.Allow || err != nil || len(d.Revision) != 12 {
+		t.Errorf("%+v %v", d, err)
+	}
+	if _, err := policy.FS("none", folder(nil)); err == nil {
+		t.Error("no files are a bundle")
+	}
+}
+
 func TestAnEntrypointWithoutADefaultIsRefused(t *testing.T) {
 	e := open(t, map[string]string{"a.rego": "package a\n\nallow if input.x"}, policy.WithEntrypoints("a"))
 	if err := e.Status().Err; err == nil || !strings.Contains(err.Error(), "a.allow has no default") {

@@ -65,6 +65,7 @@ type PushOptions struct {
 	Key    ed25519.PrivateKey
 	Author string
 	Reason string
+	Clock  bool  // the engines are opened with [WithClock]
 	Expect int64 // revision that the pusher saw, 0 for none; [versioned.Any] for whatever is there
 }
 
@@ -75,7 +76,12 @@ func Push(ctx context.Context, c *coord.Client, bundle string, archive []byte, o
 	if len(opts.Key) != ed25519.PrivateKeySize {
 		return versioned.Revision{}, errors.New("policy: push needs a key to sign with")
 	}
-	if _, err := Check(ctx, bundle, archive); err != nil {
+	b, err := Unpack(bundle, archive)
+	if err != nil {
+		return versioned.Revision{}, err
+	}
+	b.clock = opts.Clock
+	if _, err := checkBundle(ctx, b); err != nil {
 		return versioned.Revision{}, err
 	}
 	rev, err := versioned.New(c, versioned.Policy).Put(ctx, bundle, archive, versioned.PutOptions{

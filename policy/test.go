@@ -64,7 +64,7 @@ func Test(ctx context.Context, b Bundle) (TestReport, error) {
 	}
 	defer store.Abort(ctx, txn)
 	run := func(runner *tester.Runner) ([]*tester.Result, error) {
-		results, err := runner.SetCompiler(newCompiler()).SetStore(store).SetModules(modules).
+		results, err := runner.SetCompiler(newCompiler(b.clock)).SetStore(store).SetModules(modules).
 			RaiseBuiltinErrors(true).SetTimeout(testTimeout).RunTests(ctx, txn)
 		if err != nil {
 			return nil, bundleError(b.Name, err)

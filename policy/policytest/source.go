@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package policytest holds what every source of policies must do: an implementation
-// of [policy.Source] runs [Source] in a test of its own.
+// Package policytest tests policies, and where they come from: [Decisions] holds a
+// user's policies to what is expected of them, and an implementation of [policy.Source]
+// runs [Source] in a test of its own.
 package policytest
 
 import (
