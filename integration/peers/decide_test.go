@@ -15,6 +15,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/sdk"
+	sdktest "github.com/open-policy-agent/opa/v1/sdk/test"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -37,7 +39,7 @@ func BenchmarkDecide(b *testing.B) {
 				open func(*testing.B, question) func() bool
 			}{
 				{"otelplat", typed}, {"otelplat-map", mapped}, {"otelplat-cached", cached},
-				{"opa-rego", opaRego}, {"cedar", cedarGo}, {"casbin", casbinV3},
+				{"opa-rego", opaRego}, {"opa-sdk", opaSDK}, {"cedar", cedarGo}, {"casbin", casbinV3},
 			} {
 				b.Run(fmt.Sprintf("case=%s/%s/rules=%d", c.name, e.name, rules), func(b *testing.B) {
 					ask := e.open(b, q)
@@ -272,6 +274,34 @@ func opaRego(b *testing.B, q question) func() bool {
 	return func() bool {
 		rs, err := prepared.Eval(ctx, rego.EvalParsedInput(in), rego.EvalTransaction(txn), rego.EvalExternalCancel(cancel), rego.EvalMetrics(metrics.NoOp()))
 		return err == nil && rs.Allowed()
+	}
+}
+
+// opaSDK is OPA's own way for programs, with its bundle from a server as it wants it.
+func opaSDK(b *testing.B, q question) func() bool {
+	text := q.rego
+	if q.opa != "" {
+		text = q.opa
+	}
+	data, err := json.Marshal(q.data)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if q.data == nil {
+		data = []byte("{}")
+	}
+	server := sdktest.MustNewServer(sdktest.MockBundle("/bundles/bench.tar.gz", map[string]string{"bench.rego": text, "data.json": string(data)}))
+	b.Cleanup(server.Stop)
+	o, err := sdk.New(b.Context(), sdk.Options{Config: strings.NewReader(fmt.Sprintf(`{"services": {"s": {"url": %q}}, "bundles": {"b": {"service": "s", "resource": "/bundles/bench.tar.gz"}}}`, server.URL()))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { o.Stop(context.Background()) })
+	var in any = document(b, q.in)
+	ctx := b.Context()
+	return func() bool {
+		r, err := o.Decision(ctx, sdk.DecisionOptions{Path: "/bench/allow", Input: in})
+		return err == nil && r.Result == true
 	}
 }
 

@@ -242,7 +242,14 @@ func (s *body) same(a, b operand) {
 	if a.where == inConst {
 		a, b = b, a
 	}
-	s.add(&isEqual{a, b})
+	switch {
+	case a.where == inSlot && b.where == inConst && b.value.k == text:
+		s.add(&isText{a.i, b.value.string()})
+	case a.where == inSlot && b.where == inSlot:
+		s.add(&areEqual{a.i, b.i})
+	default:
+		s.add(&isEqual{a, b})
+	}
 	if b.where == inConst {
 		s.note(isValue, a, b.value)
 	}

@@ -144,6 +144,9 @@ var (
 	turned = map[how]how{greater: less, greaterEqual: lessEqual, less: greater, lessEqual: greaterEqual}
 )
 
+// literals are the builtins that look for a text in another.
+var literals = map[string]how{"startswith": startsWith, "contains": holdsText, "endswith": endsWith}
+
 // noteCall remembers the condition that a call without a result is.
 func (s *body) noteCall(name string, args []operand) {
 	a, b := args[0], args[1]
@@ -156,9 +159,9 @@ func (s *body) noteCall(name string, args []operand) {
 		if a.where == inSlot && b.where == inConst {
 			s.note(how, a, b.value)
 		}
-	case "startswith":
+	case "startswith", "contains", "endswith":
 		if a.where == inSlot && b.where == inConst && b.value.k == text {
-			s.note(startsWith, a, b.value)
+			s.note(literals[name], a, b.value)
 		}
 	case "internal.member_2":
 		switch {

@@ -18,12 +18,14 @@ const (
 	greaterEqual            // and so on
 	less
 	lessEqual
+	holdsText // the path contains the value
+	endsWith  // the path ends with the value
 )
 
-var hows = [...]string{"=", "has", "startswith", ">", ">=", "<", "<="}
+var hows = [...]string{"=", "has", "startswith", ">", ">=", "<", "<=", "contains", "endswith"}
 
 // weights prefer what tells most for least.
-var weights = [...]int{isValue: 8, hasMember: 4, startsWith: 4, greater: 1, greaterEqual: 1, less: 1, lessEqual: 1}
+var weights = [...]int{isValue: 8, hasMember: 4, startsWith: 4, greater: 1, greaterEqual: 1, less: 1, lessEqual: 1, holdsText: 2, endsWith: 2}
 
 // condition is a test of one path of the input that must hold for a body to hold.
 type condition struct {
@@ -86,6 +88,8 @@ func (x indexer) build(list []candidate) node {
 		return x.byHash(group, with, rest)
 	case startsWith:
 		return x.byPrefix(group, with, rest)
+	case holdsText, endsWith:
+		return x.byLiteral(group, with, rest)
 	}
 	return x.byOrder(group, with, rest)
 }
@@ -173,7 +177,7 @@ func leaf(list []candidate) node {
 	for i, c := range list {
 		ops := c.branch.ops
 		if len(c.done) > 0 {
-			ops = make([]op, 0, len(c.branch.ops)-len(c.done))
+			ops = make([]op, 0, len(c.branch.ops))
 			for j := range c.branch.ops {
 				if !slices.Contains(c.done, j) {
 					ops = append(ops, c.branch.ops[j])

@@ -9,15 +9,21 @@ import (
 
 // Key tells inputs apart by some of their paths: two inputs have equal keys only if
 // they agree in all of them.
-type Key struct{ paths [][]Value }
+type Key struct{ paths [][]name }
+
+// name is one step of a path.
+type name struct {
+	text  string
+	field field
+}
 
 // NewKey returns the key of paths of the input, each as the names that lead to it.
 func NewKey(paths [][]string) *Key {
 	k := &Key{}
 	for _, path := range paths {
-		names := make([]Value, len(path))
-		for i, name := range path {
-			names[i] = textValue(name)
+		names := make([]name, len(path))
+		for i, text := range path {
+			names[i] = name{text, fields[text]}
 		}
 		k.paths = append(k.paths, names)
 	}
@@ -37,8 +43,8 @@ func (k *Key) Append(dst []byte, in *Input, limit int) (key []byte, ok bool) {
 	}()
 	for _, path := range k.paths {
 		v := Value{k: request, p: unsafe.Pointer(in)}
-		for _, name := range path {
-			if v = dot(v, name); v.k == undefined {
+		for i := range path {
+			if v = v.step(&path[i]); v.k == undefined {
 				break
 			}
 		}
@@ -49,11 +55,28 @@ func (k *Key) Append(dst []byte, in *Input, limit int) (key []byte, ok bool) {
 	return dst, true
 }
 
+// step follows a name.
+func (v Value) step(n *name) Value {
+	switch v.k {
+	case request, entity, action:
+		return v.member(n.field)
+	case dict:
+		if x, ok := v.dict()[n.text]; ok {
+			return wrap(x)
+		}
+		return Value{}
+	}
+	return dot(v, textValue(n.text))
+}
+
 // appendKey writes a value with its type and its length, so that no two values, and no
 // two lists of values, are written alike.
 func appendKey(dst []byte, v Value, limit int) []byte {
 	if len(dst) > limit {
 		return dst
+	}
+	if v.k == text { // by far the most
+		return append(binary.AppendUvarint(append(dst, 's'), v.n), v.string()...)
 	}
 	if n := v.length(); n > limit {
 		return append(dst, make([]byte, limit+1)...) // before anything is sorted
@@ -61,8 +84,6 @@ func appendKey(dst []byte, v Value, limit int) []byte {
 	switch {
 	case v.k == boolean:
 		return append(dst, 'b', byte(v.n))
-	case v.k == text:
-		return append(binary.AppendUvarint(append(dst, 's'), v.n), v.string()...)
 	case v.k.isNumber():
 		s := v.number() // 1 and 1.0 are equal, but policies can tell them apart
 		return append(binary.AppendUvarint(append(dst, 'n'), uint64(len(s))), s...)

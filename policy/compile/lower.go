@@ -50,8 +50,8 @@ func Lower(compiler *ast.Compiler, data map[string]any, paths ...ast.Ref) (p *Pr
 			p, err = nil, r
 		case surprise: // of a constant
 			p, err = nil, &UnsupportedError{Reason: r.reason}
-		default:
-			panic(r)
+		default: // OPA evaluates; tests look for this
+			p, err = nil, &UnsupportedError{Reason: fmt.Sprintf("%s of the lowering: %v", fault, r)}
 		}
 	}()
 	for _, path := range paths {
@@ -68,6 +68,10 @@ func Lower(compiler *ast.Compiler, data map[string]any, paths ...ast.Ref) (p *Pr
 	slices.SortFunc(l.program.guards, func(a, b guard) int { return int(a.slot) - int(b.slot) })
 	return l.program, nil
 }
+
+// fault is how the reason begins for something that must not happen. A policy that finds
+// a mistake of ours is evaluated by OPA rather than not at all.
+const fault = "fault"
 
 // lowerer holds what is known while a program is made.
 type lowerer struct {

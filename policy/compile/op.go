@@ -94,6 +94,32 @@ func (o *isEqual) holds(f *frame) bool {
 	return a.k != undefined && equal(a, f.get(&o.b))
 }
 
+// isText and areEqual are the two that policies ask most: a path against a text, and
+// against another path.
+type isText struct {
+	slot int32
+	text string
+}
+
+func (o *isText) holds(f *frame) bool {
+	v := f.slot(o.slot)
+	return v.k == text && v.n == uint64(len(o.text)) && v.string() == o.text
+}
+
+type areEqual struct{ a, b int32 }
+
+func (o *areEqual) holds(f *frame) bool {
+	a := f.slot(o.a)
+	if a.k == undefined {
+		return false
+	}
+	b := f.slot(o.b)
+	if a.k == text && b.k == text {
+		return a.n == b.n && a.string() == b.string()
+	}
+	return equal(a, b)
+}
+
 // hasAny holds when a member of what is at a path is in a set.
 type hasAny struct {
 	slot int32

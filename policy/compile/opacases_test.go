@@ -3,7 +3,6 @@
 package compile_test
 
 import (
-	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -62,14 +61,10 @@ func TestOPAsOwnCases(t *testing.T) {
 		}
 		for _, path := range paths(compiler) {
 			rules++
-			p, err := compile.Lower(compiler, s.data, path)
-			var unsupported *compile.UnsupportedError
-			if errors.As(err, &unsupported) {
-				reasons[unsupported.Reason]++
+			p, refused := lower(t, s, path)
+			if refused != nil {
+				reasons[refused.Reason]++
 				continue
-			}
-			if err != nil {
-				t.Fatalf("%s: %v", c.Note, err)
 			}
 			lowered++
 			got, surprised := ask(t, p, input)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -72,6 +73,20 @@ func (o *oracle) ask(input ast.Value) answer {
 	return answer{value: results[0].Expressions[0].Value, defined: true}
 }
 
+// lower lowers a rule; a nil program is one that is refused.
+func lower(t testing.TB, s *subject, path ast.Ref) (*compile.Program, *compile.UnsupportedError) {
+	t.Helper()
+	p, err := compile.Lower(s.compiler, s.data, path)
+	if err == nil {
+		return p, nil
+	}
+	var unsupported *compile.UnsupportedError
+	if !errors.As(err, &unsupported) || strings.HasPrefix(unsupported.Reason, "fault") {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return nil, unsupported
+}
+
 // ask evaluates a program; surprised is whether it leaves the input to OPA.
 func ask(t testing.TB, p *compile.Program, input any) (a answer, surprised bool) {
 	t.Helper()
@@ -79,6 +94,9 @@ func ask(t testing.TB, p *compile.Program, input any) (a answer, surprised bool)
 	var surprise *compile.SurpriseError
 	switch {
 	case errors.As(err, &surprise):
+		if strings.HasPrefix(surprise.Reason, "fault") {
+			t.Fatal(err)
+		}
 		return answer{}, true
 	case err != nil:
 		t.Fatal(err)

@@ -3,6 +3,7 @@
 package compile
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"unsafe"
@@ -121,8 +122,8 @@ func recovered(err *error) {
 	case nil:
 	case surprise:
 		*err = &SurpriseError{r.reason}
-	default:
-		panic(r)
+	default: // OPA evaluates; tests look for this
+		*err = &SurpriseError{fmt.Sprintf("%s of the evaluation: %v", fault, r)}
 	}
 }
 

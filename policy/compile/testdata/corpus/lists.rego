@@ -103,3 +103,19 @@ hit contains "c" if startswith(input.path, "c")
 package p
 allow if strings.any_prefix_match(input.path, ["/a", "/b/c"])
 allow if strings.any_suffix_match(input.path, {".js", ".css"})
+=== many parts of a text
+package p
+hit contains "a" if contains(input.s, "a")
+hit contains "ab" if contains(input.s, "ab")
+hit contains "aba" if contains(input.s, "aba")
+hit contains "bab" if contains(input.s, "bab")
+hit contains "b" if { contains(input.s, "b"); input.x }
+hit contains "empty" if contains(input.s, "")
+hit contains "long" if contains(input.s, "abababx")
+hit contains "é" if contains(input.s, "é")
+end contains "a" if endswith(input.s, "a")
+end contains "ba" if endswith(input.s, "ba")
+end contains "aba" if endswith(input.s, "aba")
+end contains "x" if endswith(input.s, "x")
+end contains "empty" if endswith(input.s, "")
+end contains "xa" if { endswith(input.s, "xa"); input.x == 1 }
