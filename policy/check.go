@@ -44,6 +44,15 @@ func checkBundle(ctx context.Context, b Bundle) (Report, error) {
 	return Report{Files: len(b.Files), Tests: tests}, err
 }
 
+// CheckWithClock is [Check] for engines that let policies tell the time ([WithClock]).
+func CheckWithClock(ctx context.Context, bundle string, archive []byte) (Report, error) {
+	b, err := Unpack(bundle, archive)
+	if err != nil {
+		return Report{}, err
+	}
+	return checkBundle(ctx, b.WithClock())
+}
+
 // CheckFolder is [Check] for a folder that was not built yet.
 func CheckFolder(ctx context.Context, bundle string, folder fs.FS) (Report, error) {
 	archive, err := Build(folder)

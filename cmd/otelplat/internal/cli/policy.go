@@ -30,7 +30,7 @@ func policyCommand() *cobra.Command {
 }
 
 // folder reads and checks a folder of policies.
-func folder(c *cobra.Command, bundle, path string) ([]byte, error) {
+func folder(c *cobra.Command, bundle, path string, clock bool) ([]byte, error) {
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
 		return nil, &NotFoundError{path + " is not a folder", "name a folder with *.rego files"}
 	}
@@ -38,7 +38,11 @@ func folder(c *cobra.Command, bundle, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := policy.Check(c.Context(), bundle, archive)
+	check := policy.Check
+	if clock {
+		check = policy.CheckWithClock
+	}
+	report, err := check(c.Context(), bundle, archive)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +51,7 @@ func folder(c *cobra.Command, bundle, path string) ([]byte, error) {
 }
 
 func policyCheck() *cobra.Command {
-	var strict bool
+	var strict, clock bool
 	var entrypoints []string
 	c := &cobra.Command{
 		Use: "check DIR", Short: "Compile a folder of policies as an engine would, run its tests, and warn of traps",
@@ -56,12 +60,15 @@ somebody through: a rule allow without a default, "not input.x" where x may be a
 package that is asked and is not there. With --strict a warning is an error.`,
 		Args: cobra.ExactArgs(1), Example: "  otelplat policy check ./policy --entrypoint shop.orders --strict",
 		RunE: func(c *cobra.Command, args []string) error {
-			if _, err := folder(c, args[0], args[0]); err != nil {
+			if _, err := folder(c, args[0], args[0], clock); err != nil {
 				return err
 			}
 			b, err := readBundle(args[0])
 			if err != nil {
 				return err
+			}
+			if clock {
+				b = b.WithClock()
 			}
 			warnings, err := policy.Lint(b, entrypoints...)
 			if err != nil {
@@ -77,6 +84,7 @@ package that is asked and is not there. With --strict a warning is an error.`,
 		},
 	}
 	c.Flags().BoolVar(&strict, "strict", false, "a warning is an error")
+	c.Flags().BoolVar(&clock, "clock", false, "the engines let policies tell the time")
 	c.Flags().StringSliceVar(&entrypoints, "entrypoint", nil, "package that will be asked (all with a rule allow)")
 	return c
 }
@@ -132,6 +140,7 @@ func policyList() *cobra.Command {
 func policyPush() *cobra.Command {
 	var t target
 	var bundle, key, reason string
+	var clock bool
 	c := &cobra.Command{
 		Use: "push DIR", Short: "Make a folder of policies the newest revision of a bundle",
 		Long: `Compiles the folder in strict mode, runs its tests, signs it, and makes it the newest
@@ -144,7 +153,7 @@ nothing.`,
 			if err := coord.CheckName("bundle", bundle); err != nil {
 				return &UsageError{err, c.CommandPath()}
 			}
-			archive, err := folder(c, bundle, args[0])
+			archive, err := folder(c, bundle, args[0], clock)
 			if err != nil {
 				return err
 			}
@@ -161,7 +170,7 @@ nothing.`,
 			}
 			defer func() { _ = client.Close() }() // what was written is written
 			rev, err := policy.Push(c.Context(), client, bundle, archive, policy.PushOptions{
-				Key: signer, Author: cmp.Or(os.Getenv("USER"), "unknown"), Reason: reason, Expect: versioned.Any,
+				Key: signer, Author: cmp.Or(os.Getenv("USER"), "unknown"), Reason: reason, Clock: clock, Expect: versioned.Any,
 			})
 			if err != nil {
 				return err
@@ -174,6 +183,7 @@ nothing.`,
 	c.Flags().StringVar(&bundle, "bundle", "", "name of the bundle (of up: telemetry, shop)")
 	c.Flags().StringVar(&key, "key", "", "file of the Ed25519 key to sign with (that of the running up)")
 	c.Flags().StringVar(&reason, "reason", "", "why, for the history")
+	c.Flags().BoolVar(&clock, "clock", false, "the engines let policies tell the time")
 	_ = c.MarkFlagRequired("bundle") // the flag is there
 	return c
 }
