@@ -194,3 +194,44 @@ func TestLoadsAndRefusalsAreEvents(t *testing.T) {
 		t.Errorf("counted %v", c)
 	}
 }
+
+func TestTheRevisionInForceAndItsAgeAreGauges(t *testing.T) {
+	otel.SetMeterProvider(metricnoop.NewMeterProvider())
+	reader := metric.NewManualReader()
+	otel.SetMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
+	t.Cleanup(func() { otel.SetMeterProvider(metricnoop.NewMeterProvider()) })
+	source := policy.Static("shop", map[string]string{"a.rego": whole})
+	source.Set(policy.Bundle{Name: "shop", Revision: "7", Files: map[string]string{"a.rego": whole}})
+	e, err := policy.Open(t.Context(), source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() (revision int64, age float64, found bool) {
+		var all metricdata.ResourceMetrics
+		if err := reader.Collect(t.Context(), &all); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range all.ScopeMetrics {
+			for _, m := range s.Metrics {
+				switch data := m.Data.(type) {
+				case metricdata.Gauge[int64]:
+					if m.Name == semconv.PolicyBundleRevision {
+						revision, found = data.DataPoints[0].Value, true
+					}
+				case metricdata.Gauge[float64]:
+					if m.Name == semconv.PolicyBundleAge {
+						age = data.DataPoints[0].Value
+					}
+				}
+			}
+		}
+		return revision, age, found
+	}
+	if revision, age, found := read(); revision != 7 || age != 0 || !found {
+		t.Errorf("revision %d, age %v, %v", revision, age, found)
+	}
+	e.Close()
+	if _, _, found := read(); found {
+		t.Error("a closed engine still reports")
+	}
+}
