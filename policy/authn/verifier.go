@@ -29,8 +29,8 @@ var (
 	ErrNoKeys     = fmt.Errorf("%w: the issuer's keys are not known yet", ErrUnauthenticated)
 
 	// ErrForeign is returned for a token that is not one of the verifier's: a [Chain]
-	// asks the next.
-	ErrForeign = fmt.Errorf("%w: the token is of a form that nobody here takes", ErrUnauthenticated)
+	// asks the next. To who asks one verifier only it is a malformed one.
+	ErrForeign = fmt.Errorf("%w: it is of a form that nobody here takes", ErrMalformed)
 )
 
 // Verifier finds out whose token it is. Implementations are safe for concurrent

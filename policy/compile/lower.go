@@ -37,9 +37,19 @@ func (e *UnsupportedError) Error() string {
 // sets and objects, each by its path, such as data.shop.orders.allow. The compiler must
 // have compiled, and data is the bundle's, which must not change any more. What cannot
 // be lowered exactly is an [*UnsupportedError].
-func Lower(compiler *ast.Compiler, data map[string]any, paths ...ast.Ref) (p *Program, err error) {
+func Lower(compiler *ast.Compiler, data map[string]any, paths ...ast.Ref) (*Program, error) {
+	return bounds{MaxTime, MaxMemory}.lower(compiler, data, paths)
+}
+
+// bounds are what a lowering may take.
+type bounds struct {
+	time   time.Duration
+	memory int // bytes
+}
+
+func (b bounds) lower(compiler *ast.Compiler, data map[string]any, paths []ast.Ref) (p *Program, err error) {
 	l := &lowerer{
-		compiler: compiler, data: data, deadline: time.Now().Add(MaxTime), program: &Program{},
+		bounds: b, compiler: compiler, data: data, deadline: time.Now().Add(b.time), program: &Program{},
 		slots: []slot{{path: "input"}}, slotIDs: make(map[string]int32), rules: make(map[string]*ruleset),
 		constants: make(map[string]Value), guards: make(map[guard]bool),
 	}
@@ -75,6 +85,7 @@ const fault = "fault"
 
 // lowerer holds what is known while a program is made.
 type lowerer struct {
+	bounds
 	compiler  *ast.Compiler
 	data      map[string]any
 	deadline  time.Time
@@ -101,11 +112,11 @@ func (l *lowerer) unsupported(format string, args ...any) {
 func (l *lowerer) spend(bytes int) {
 	l.spent += bytes
 	switch {
-	case l.spent > MaxMemory:
-		panic(&UnsupportedError{Reason: fmt.Sprintf("lowering needs more than %d MiB", MaxMemory>>20), Bound: true})
+	case l.spent > l.memory:
+		panic(&UnsupportedError{Reason: fmt.Sprintf("lowering needs more than %d MiB", l.memory>>20), Bound: true})
 	case l.spent < l.look: // a look at the clock takes longer than a step
 	case time.Now().After(l.deadline):
-		panic(&UnsupportedError{Reason: fmt.Sprintf("lowering takes more than %v", MaxTime), Bound: true})
+		panic(&UnsupportedError{Reason: fmt.Sprintf("lowering takes more than %v", l.time), Bound: true})
 	default:
 		l.look = l.spent + 1<<16
 	}
