@@ -39,6 +39,31 @@ func testOrder(t *testing.T, p *running, s *sink) {
 	}
 }
 
+// testRevoke takes a customer's tokens back: the one at hand, which the shop has verified
+// and keeps, is refused; the others go on, and so does the customer with a new one.
+func testRevoke(t *testing.T, p *running) {
+	const order = `{"item":"globe","quantity":1}`
+	token := strings.TrimSpace(p.must("token", "dora"))
+	if status, body := p.requestWith(token, http.MethodPost, "/orders", order); status != http.StatusOK {
+		t.Fatalf("before: %d %s", status, body)
+	}
+	began := time.Now()
+	p.must("revoke", "--subject", "user:dora", "--for", "1h", "--reason", "a test")
+	p.eventually(30*time.Second, "the token is refused", func() bool {
+		status, _ := p.requestWith(token, http.MethodPost, "/orders", order)
+		return status == http.StatusUnauthorized
+	})
+	t.Logf("refused %v after the command began", time.Since(began).Round(time.Millisecond))
+	if status, body := p.request("alice", http.MethodPost, "/orders", order); status != http.StatusOK {
+		t.Errorf("another customer: %d %s", status, body)
+	}
+	// Tokens tell their time in seconds.
+	p.eventually(30*time.Second, "a new token is taken", func() bool {
+		status, _ := p.request("dora", http.MethodPost, "/orders", order)
+		return status == http.StatusOK
+	})
+}
+
 // scraped returns the value of a metric without labels on /metrics, summed over a
 // service's instances.
 func (p *running) scraped(service, metric string) (sum float64) {

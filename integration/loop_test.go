@@ -48,6 +48,7 @@ func TestTheLoop(t *testing.T) {
 	step("reports nobody vouches for are dropped and counted", func(t *testing.T) { testClaims(t, p) })
 	step("signals reach those who never saw the fault", func(t *testing.T) { testSignals(t, p) })
 	step("one voice ejects nobody", func(t *testing.T) { testOneVoice(t, p) })
+	step("tokens that are taken back are refused", func(t *testing.T) { testRevoke(t, p) })
 	step("an order is a record and an event, and is counted alike everywhere", func(t *testing.T) { testOrder(t, p, s) })
 	step("a failing check takes an instance out of rotation", func(t *testing.T) { testHealth(t, p) })
 	step("memory", func(t *testing.T) { testMemory(t, p) })

@@ -247,7 +247,11 @@ func (p *running) signals(service string) map[string]row {
 // get sends a request to the shop as a customer.
 func (p *running) request(customer, method, path, body string) (int, string) {
 	p.t.Helper()
-	token := strings.TrimSpace(p.must("token", customer))
+	return p.requestWith(strings.TrimSpace(p.must("token", customer)), method, path, body)
+}
+
+func (p *running) requestWith(token, method, path, body string) (int, string) {
+	p.t.Helper()
 	req, err := http.NewRequest(method, p.Shop+path, strings.NewReader(body))
 	if err != nil {
 		p.t.Fatal(err)

@@ -23,6 +23,7 @@ import (
 	"github.com/otelplat/platform/otelplat/metrics"
 	"github.com/otelplat/platform/policy"
 	"github.com/otelplat/platform/policy/authn"
+	"github.com/otelplat/platform/policy/authn/revoked"
 	"github.com/otelplat/platform/policy/guard"
 )
 
@@ -49,6 +50,7 @@ type Kit struct {
 	Own       *guard.Credentials // the service's own token
 
 	engine            *policy.Engine
+	revoked           *revoked.List
 	scrape            *metrics.Scrape
 	service, instance string
 	client            *coord.Client
@@ -106,7 +108,11 @@ func (k *Kit) openGuard(ctx context.Context, public []string) error {
 	if err != nil {
 		return err
 	}
-	k.Guard = guard.New(verifier, k.engine, "shop."+k.service, guard.Public(public...))
+	if k.revoked, err = revoked.Open(ctx, k.client); err != nil {
+		return err
+	}
+	k.onClose(k.revoked.Close)
+	k.Guard = guard.New(revoked.Checked(verifier, k.revoked), k.engine, "shop."+k.service, guard.Public(public...))
 	// Plaintext: all of the shop runs on this machine.
 	k.Own = guard.TokenFile(os.Getenv(TokenVariable), guard.Plaintext())
 	return nil

@@ -33,6 +33,7 @@ func (k *Kit) openChecks() error {
 		}, health.WithInterval(500*time.Millisecond), health.WithThreshold(1)),
 		// Old policies decide as well as they did: that is no reason to go.
 		k.Checks.Add("policy", health.Age(k.engine.Age, time.Minute), health.WithSeverity(health.Degraded)),
+		k.Checks.Add("revocations", k.revoked.Check, health.WithSeverity(health.Degraded)),
 	)
 }
 

@@ -67,7 +67,7 @@ exit codes mean.`,
 	})
 	root.AddCommand(
 		upCommand(), demoCommand(), servicesCommand(), healthCommand(), signalsCommand(), policyCommand(), eventCommand(),
-		kvCommand(), configCommand(), lockCommand(), leaderCommand(), etcdCommand(), probeCommand(), envCommand(), tokenCommand(), versionCommand(), internalCommand(), exitCodesTopic(),
+		kvCommand(), configCommand(), lockCommand(), leaderCommand(), etcdCommand(), probeCommand(), envCommand(), tokenCommand(), revokeCommand(), versionCommand(), internalCommand(), exitCodesTopic(),
 	)
 	for _, c := range root.Commands() {
 		checkArgs(c)
