@@ -6,6 +6,9 @@ package compile
 // is some milliseconds' worth; what is beyond goes to OPA, which has a time limit.
 const maxSteps = 1 << 17
 
+// fewSlots is up to how many slots it is faster to clear all than to remember which.
+const fewSlots = 32
+
 // maxKept is how many values a frame may hold room for and still be used again.
 const maxKept = 1 << 16
 
@@ -15,7 +18,7 @@ type frame struct {
 	program *Program
 
 	slots  []Value // what was read of the input, by slot
-	loaded []int32 // slots that were read
+	loaded []int32 // slots that were read, where there are more than a few
 
 	memo  []memo  // values of rules, by rule set
 	known []int32 // rule sets that have one
@@ -69,7 +72,9 @@ func (f *frame) load(i int32) Value {
 	default:
 		v = dot(from, s.key)
 	}
-	f.loaded = append(f.loaded, i)
+	if len(f.slots) > fewSlots {
+		f.loaded = append(f.loaded, i)
+	}
 	if v.k == undefined {
 		f.slots[i].k = missing
 	} else {
@@ -103,6 +108,9 @@ func (f *frame) enter(caller, callee int32) (base int) {
 
 // release clears what the evaluation touched.
 func (f *frame) release() {
+	if len(f.slots) <= fewSlots {
+		clear(f.slots)
+	}
 	for _, i := range f.loaded {
 		f.slots[i] = Value{}
 	}
