@@ -34,6 +34,44 @@ func TestLoweringEndsAtItsBoundsAndSaysWhich(t *testing.T) {
 	}
 }
 
+// A number that a request names must not be work without end, nor memory.
+func TestABuiltinThatWorksWithoutEndIsASurprise(t *testing.T) {
+	compiler := ast.MustCompileModules(map[string]string{"p.rego": "package p\n\nimport rego.v1\n\nn := count(numbers.range(1, input.n))\n"})
+	p, err := Lower(compiler, nil, ast.MustParseRef("data.p.n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, _, err := p.Eval(map[string]any{"n": 100}); err != nil || fmt.Sprint(v) != "100" {
+		t.Errorf("%v %v", v, err)
+	}
+	began := time.Now()
+	if _, _, err := p.Eval(map[string]any{"n": 1_000_000_000_000}); !errors.As(err, new(*SurpriseError)) {
+		t.Errorf("%v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestAnEvaluationThatTakesLongInFewStepsIsASurprise(t *testing.T) {
+	compiler := ast.MustCompileModules(map[string]string{"p.rego": "package p\n\nimport rego.v1\n\nn := count([1 | some x in input.l; contains(input.s, sprintf(\"%vb\", [x]))])\n"})
+	p, err := Lower(compiler, nil, ast.MustParseRef("data.p.n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := make([]any, 100_000)
+	for i := range list {
+		list[i] = strings.Repeat("a", 20)
+	}
+	began := time.Now()
+	if _, _, err := p.Eval(map[string]any{"l": list, "s": strings.Repeat("a", 1<<20)}); !errors.As(err, new(*SurpriseError)) {
+		t.Errorf("%v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 func TestAnEvaluationThatLooksAtTooMuchIsASurprise(t *testing.T) {
 	compiler := ast.MustCompileModules(map[string]string{"p.rego": "package p\n\nimport rego.v1\n\nn := count({[x, y] | some x in input.l; some y in input.l})\n"})
 	p, err := Lower(compiler, nil, ast.MustParseRef("data.p.n"))

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gobwas/glob"
@@ -167,14 +168,21 @@ var refused = map[string]bool{
 	"rego.parse_module": true, "rego.metadata.chain": true, "rego.metadata.rule": true, "opa.runtime": true, "http.send": true,
 }
 
+// maxBuiltin ends a builtin that works without end, such as numbers.range of a number
+// that a request names. OPA then tries, within its own time.
+const maxBuiltin = 10 * time.Millisecond
+
 // through calls a builtin of OPA's.
-func through(name string, fn topdown.BuiltinFunc) func([]Value) Value {
+func through(name string, fn topdown.BuiltinFunc, total bool) func([]Value) Value {
 	return func(args []Value) (result Value) {
 		terms := make([]*ast.Term, len(args))
 		for i, a := range args {
 			terms[i] = ast.NewTerm(toAST(a))
 		}
 		bctx := topdown.BuiltinContext{Context: context.Background(), Cancel: topdown.NewCancel()}
+		if !total {
+			defer time.AfterFunc(maxBuiltin, bctx.Cancel.Cancel).Stop()
+		}
 		err := fn(bctx, terms, func(t *ast.Term) error {
 			if result.k != undefined {
 				unexpected("builtin %s gives several answers", name)
@@ -285,6 +293,7 @@ func (o *applyAll) holds(f *frame) bool {
 	for i := range o.args {
 		args[i] = f.get(&o.args[i])
 	}
+	f.look()
 	v := o.fn(args)
 	f.steps += v.length() // which were made
 	f.step()

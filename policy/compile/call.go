@@ -77,7 +77,7 @@ func (s *body) callBuiltin(name string, terms []*ast.Term) {
 		if fn == nil {
 			s.l.unsupported("builtin %s", name)
 		}
-		b.fn = through(name, fn)
+		b.fn = through(name, fn, totals[name] != nil)
 	}
 	s.apply(b, args, terms[arity:])
 	if len(terms) == arity && len(args) == 2 {

@@ -2,12 +2,21 @@
 
 package compile
 
+import "time"
+
 // maxSteps bounds how many members one evaluation may look at, one after another. It
 // is some milliseconds' worth; what is beyond goes to OPA, which has a time limit.
 const maxSteps = 1 << 17
 
 // fewSlots is up to how many slots it is faster to clear all than to remember which.
 const fewSlots = 32
+
+// maxEvaluation ends what takes long in few steps, and lookEvery is after how many of
+// them, and builtins of OPA's, the clock is looked at. Most evaluations never do.
+const (
+	maxEvaluation = 20 * time.Millisecond
+	lookEvery     = 512
+)
 
 // maxKept is how many values a frame may hold room for and still be used again.
 const maxKept = 1 << 16
@@ -29,7 +38,8 @@ type frame struct {
 
 	stack []Value // members of collections that are being made
 	steps int
-	input Input // a copy of the typed input, so that the caller's need not be on the heap
+	began time.Time // when the clock was looked at first
+	input Input     // a copy of the typed input, so that the caller's need not be on the heap
 }
 
 // memo is the value of a rule set for the input at hand.
@@ -94,6 +104,18 @@ func (f *frame) step() {
 	if f.steps++; f.steps > maxSteps {
 		unexpected("looks at more than %d members", maxSteps)
 	}
+	if f.steps%lookEvery == 0 {
+		f.look()
+	}
+}
+
+// look at the clock: steps may be work, such as the search of a long text.
+func (f *frame) look() {
+	if now := time.Now(); f.began.IsZero() {
+		f.began = now
+	} else if now.Sub(f.began) > maxEvaluation {
+		unexpected("takes longer than %v", maxEvaluation)
+	}
 }
 
 // enter makes room for the variables of another rule, and leave takes it back.
@@ -123,7 +145,7 @@ func (f *frame) release() {
 	}
 	f.loaded, f.known, f.stack = f.loaded[:0], f.known[:0], f.stack[:0]
 	f.slots[0], f.input = Value{}, Input{}
-	f.base, f.high, f.steps = 0, 0, 0
+	f.base, f.high, f.steps, f.began = 0, 0, 0, time.Time{}
 	if len(f.regs)+cap(f.stack) <= maxKept {
 		f.program.frames.Put(f)
 	}
