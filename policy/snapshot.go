@@ -186,6 +186,17 @@ func (s *Snapshot) Eval(ctx context.Context, path string, input any) (value any,
 	return s.ask(l, path, q, in)
 }
 
+// Program returns the native form of a rule, for who asks about more inputs than
+// [Snapshot.Eval] is made for and has them in a form of its own ([compile.Record]); nil
+// where OPA evaluates it. What the program leaves to OPA is to be asked of Eval.
+func (s *Snapshot) Program(path string) *compile.Program {
+	q, err := s.newQuery(path)
+	if err != nil {
+		return nil
+	}
+	return s.lowered(q, path)
+}
+
 // lowered returns the program of a path, made by the first who asks; nil when OPA
 // evaluates it.
 func (s *Snapshot) lowered(q *query, path string) *compile.Program {

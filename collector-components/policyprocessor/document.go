@@ -66,7 +66,9 @@ func metricDocument(m pmetric.Metric) document {
 func plainMap(m pcommon.Map) document {
 	d := make(document, m.Len())
 	for k, v := range m.All() {
-		d[k] = plain(v)
+		if _, again := d[k]; !again { // of a key that was sent twice the first counts, as in Map.Get
+			d[k] = plain(v)
+		}
 	}
 	return d
 }

@@ -78,9 +78,9 @@ func (a *attributesPart) add(below []string) {
 	}
 }
 
-// place returns the beginning of the keys of a scope's items.
-func (m *memo) place(r pcommon.Resource, s pcommon.InstrumentationScope) []byte {
-	key := appendAttributes(nil, r.Attributes(), m.resource)
+// place appends the beginning of the keys of a scope's items.
+func (m *memo) place(key []byte, r pcommon.Resource, s pcommon.InstrumentationScope) []byte {
+	key = appendAttributes(key, r.Attributes(), m.resource)
 	if m.scopeName {
 		key = appendText(appendText(key, s.Name()), s.Version())
 	}

@@ -63,7 +63,7 @@ func TestAVerdictIsKeptForItemsThatAreTheSameToTheRules(t *testing.T) {
 						sc.SetName(scope)
 						in := e.within(t.Context(), book)
 						in.enter(resource, sc)
-						got := in.verdict(logItem{r})
+						got := in.verdict(&logItem{r})
 						want := alone.judge(t.Context(), newInput("logs", resourceValue(resource), scopeValue(sc), logDocument(r)))
 						if got.drop != want.drop || got.keep != want.keep || len(got.redact) != len(want.redact) {
 							t.Fatalf("a=%v b=%v severity=%d service=%s scope=%s: verdict is %+v, expected %+v", a, i%2, severity, service, scope, got, want)
@@ -86,20 +86,20 @@ func TestEveryFieldOfADocumentIsInTheKey(t *testing.T) {
 		item   item
 		change func()
 	}{
-		"span": {spanItem{span}, func() {
+		"span": {&spanItem{span}, func() {
 			span.SetName("n")
 			span.SetKind(ptrace.SpanKindClient)
 			span.Status().SetMessage("m")
 			span.Attributes().PutStr("a", "b")
 		}},
-		"log": {logItem{record}, func() {
+		"log": {&logItem{record}, func() {
 			record.Body().SetStr("b")
 			record.SetSeverityText("s")
 			record.SetSeverityNumber(3)
 			record.SetEventName("e")
 			record.Attributes().PutStr("a", "b")
 		}},
-		"metric": {metricItem{m}, func() {
+		"metric": {&metricItem{m}, func() {
 			m.SetName("n")
 			m.SetEmptyGauge()
 		}},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/otelplat/platform/collector-components/policyprocessor/internal/redact"
+	"github.com/otelplat/platform/policy/compile"
 )
 
 // The rules of package otelplat.telemetry.
@@ -31,6 +32,7 @@ type evaluator interface {
 	Eval(ctx context.Context, path string, input any) (value any, defined bool, err error)
 	Has(path string) bool
 	Inputs(path string) [][]string
+	Program(path string) *compile.Program
 }
 
 // rulebook is one revision of the telemetry policy.
@@ -38,7 +40,14 @@ type rulebook struct {
 	policy             evaluator
 	drop, keep, redact bool // whether the bundle has such rules
 	hashKey            []byte
-	memo               *memo // nil: no verdict holds for another item
+
+	// native says that drop and keep are evaluated without OPA, anew for each item.
+	native                                  bool
+	dropProgram, keepProgram, redactProgram *compile.Program // nil: OPA evaluates
+
+	// memo keeps what is not native: the verdicts of redact, or all; nil when none
+	// holds for another item.
+	memo *memo
 
 	mu       sync.Mutex
 	compiled map[string]compiled
@@ -50,11 +59,26 @@ type compiled struct {
 }
 
 func newRulebook(policy evaluator, hashKey []byte) *rulebook {
-	return &rulebook{
+	b := &rulebook{
 		policy: policy, hashKey: hashKey, compiled: make(map[string]compiled),
 		drop: policy.Has(pathDrop), keep: policy.Has(pathKeep), redact: policy.Has(pathRedact),
-		memo: newMemo(slices.Concat(policy.Inputs(pathDrop), policy.Inputs(pathKeep), policy.Inputs(pathRedact))),
 	}
+	if b.drop {
+		b.dropProgram = policy.Program(pathDrop)
+	}
+	if b.keep {
+		b.keepProgram = policy.Program(pathKeep)
+	}
+	if b.redact {
+		b.redactProgram = policy.Program(pathRedact)
+	}
+	b.native = (!b.drop || b.dropProgram != nil) && (!b.keep || b.keepProgram != nil)
+	parts := policy.Inputs(pathRedact)
+	if !b.native {
+		parts = slices.Concat(policy.Inputs(pathDrop), policy.Inputs(pathKeep), parts)
+	}
+	b.memo = newMemo(parts)
+	return b
 }
 
 // idle says that the book has nothing to say to any item.
@@ -110,9 +134,13 @@ func (b *rulebook) redactions(ctx context.Context, input ast.Value, v *verdict) 
 		v.lose(ruleRedact, err)
 		return
 	}
-	if !defined {
-		return
+	if defined {
+		b.redactBy(value, v)
 	}
+}
+
+// redactBy puts the rules of the redact object into the verdict.
+func (b *rulebook) redactBy(value any, v *verdict) {
 	rules, ok := value.(map[string]any)
 	if !ok {
 		v.lose(ruleRedact, fmt.Errorf("%s is a %T, not an object of rules", pathRedact, value))

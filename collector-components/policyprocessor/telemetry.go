@@ -43,8 +43,8 @@ const (
 
 // telemetry counts what one processor does.
 type telemetry struct {
-	signal                           string
-	items, failures, refused, claims metric.Int64Counter
+	signal                              string
+	governed, failures, refused, claims metric.Int64Counter
 
 	mu    sync.Mutex
 	names map[string]struct{}
@@ -54,7 +54,7 @@ func newTelemetry(set component.TelemetrySettings, signal string) (*telemetry, e
 	meter := set.MeterProvider.Meter(scopeName)
 	t := &telemetry{signal: signal, names: make(map[string]struct{})}
 	var errs [4]error
-	t.items, errs[0] = meter.Int64Counter(semconv.CollectorPolicyItems, metric.WithUnit("{item}"),
+	t.governed, errs[0] = meter.Int64Counter(semconv.CollectorPolicyItems, metric.WithUnit("{item}"),
 		metric.WithDescription("Spans, metrics and log records that a rule dropped, kept from being dropped or redacted"))
 	t.failures, errs[1] = meter.Int64Counter(semconv.CollectorPolicyFailed, metric.WithUnit("{evaluation}"),
 		metric.WithDescription("Evaluations of rules that failed"))
@@ -68,10 +68,10 @@ func newTelemetry(set component.TelemetrySettings, signal string) (*telemetry, e
 	return t, nil
 }
 
-func (t *telemetry) item(ctx context.Context, action, rule, reason string) {
-	t.items.Add(ctx, 1, metric.WithAttributes(
-		attribute.String(semconv.CollectorAction, action), attribute.String(semconv.CollectorRule, t.name(rule)),
-		attribute.String(semconv.CollectorReason, reason), attribute.String(semconv.CollectorSignal, t.signal)))
+func (t *telemetry) items(ctx context.Context, n int64, by tally) {
+	t.governed.Add(ctx, n, metric.WithAttributes(
+		attribute.String(semconv.CollectorAction, by.action), attribute.String(semconv.CollectorRule, t.name(by.rule)),
+		attribute.String(semconv.CollectorReason, by.reason), attribute.String(semconv.CollectorSignal, t.signal)))
 }
 
 func (t *telemetry) failed(ctx context.Context, rule, reason string) {

@@ -16,7 +16,7 @@ const (
 	textKinds         = 1 << text
 	numberKinds       = 1<<integer | 1<<decimal | 1<<written
 	arrayKinds        = 1<<array | 1<<slice | 1<<strs
-	objectKinds       = 1<<object | 1<<dict | 1<<request | 1<<entity | 1<<action
+	objectKinds       = 1<<object | 1<<dict | 1<<request | 1<<entity | 1<<action | 1<<record
 	setKinds          = 1 << set
 )
 

@@ -151,7 +151,7 @@ func (v Value) length() int {
 		return len(v.dict())
 	case set:
 		return len(v.set().items)
-	case request, entity, action:
+	case request, entity, action, record:
 		return len(v.asObject().keys)
 	}
 	return 0
@@ -190,6 +190,10 @@ func dot(v, key Value) Value {
 		if key.k == text {
 			return v.member(fields[key.string()])
 		}
+	case record:
+		if key.k == text {
+			return v.record().Member(key.string())
+		}
 	}
 	return Value{}
 }
@@ -207,6 +211,8 @@ func (v Value) asObject() *Object {
 			o.keys[i], o.values[i] = textValue(name), wrap(m[name])
 		}
 		return o
+	case record:
+		return v.record().object()
 	}
 	var o Object
 	for _, name := range memberNames[v.k] { // in order
@@ -261,7 +267,7 @@ func contains(v, item Value) bool {
 				return true
 			}
 		}
-	case request, entity, action:
+	case request, entity, action, record:
 		return contains(objectValue(v.asObject()), item)
 	}
 	return false

@@ -79,6 +79,10 @@ func (f *frame) load(i int32) Value {
 		}
 	case request, entity, action:
 		v = from.member(s.field)
+	case record:
+		if s.key.k == text {
+			v = from.record().Member(s.name)
+		}
 	default:
 		v = dot(from, s.key)
 	}
@@ -128,8 +132,15 @@ func (f *frame) enter(caller, callee int32) (base int) {
 	return base
 }
 
-// release clears what the evaluation touched.
+// release clears what the evaluation touched, and keeps the frame for another.
 func (f *frame) release() {
+	f.clear()
+	if len(f.regs)+cap(f.stack) <= maxKept {
+		f.program.frames.Put(f)
+	}
+}
+
+func (f *frame) clear() {
 	if len(f.slots) <= fewSlots {
 		clear(f.slots)
 	}
@@ -146,9 +157,6 @@ func (f *frame) release() {
 	f.loaded, f.known, f.stack = f.loaded[:0], f.known[:0], f.stack[:0]
 	f.slots[0], f.input = Value{}, Input{}
 	f.base, f.high, f.steps, f.began = 0, 0, 0, time.Time{}
-	if len(f.regs)+cap(f.stack) <= maxKept {
-		f.program.frames.Put(f)
-	}
 }
 
 // where is the kind of an operand.

@@ -279,7 +279,7 @@ func visit(f *frame, v Value, ordered bool, fn func(key, item Value) (stop bool)
 			}
 			return false
 		}
-	case object, request, entity, action:
+	case object, request, entity, action, record:
 	default:
 		return false
 	}

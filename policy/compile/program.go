@@ -134,6 +134,19 @@ func (r Result) Value(output int) (v Value, err error) {
 	return rules.value(r.f, 0), nil
 }
 
+// Next ends the evaluation and begins one for another input, as [Program.Begin] does,
+// in the same place: for inputs that come one after another. What values returned must
+// not be used any more. The result is closed as before, also after an error.
+func (r Result) Next(input Value) (err error) {
+	defer recovered(&err)
+	r.f.clear()
+	if r.f.slots[0] = input; input.k == undefined {
+		r.f.slots[0].k = missing
+	}
+	r.f.guard()
+	return nil
+}
+
 // Close ends the evaluation.
 func (r Result) Close() {
 	if r.f != nil {

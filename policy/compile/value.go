@@ -30,6 +30,7 @@ const (
 	request // p is *Input
 	entity  // p is *Entity
 	action  // p is *Action
+	record  // p is *Record
 	set     // p is *Set
 )
 
@@ -178,7 +179,7 @@ func (k kind) order() int {
 		return 4
 	case array, slice, strs:
 		return 5
-	case object, dict, request, entity, action:
+	case object, dict, request, entity, action, record:
 		return 6
 	case set:
 		return 7
@@ -190,7 +191,7 @@ func (k kind) isNumber() bool { return k == integer || k == decimal || k == writ
 
 func (k kind) isArray() bool { return k == array || k == slice || k == strs }
 
-func (k kind) isObject() bool { return k >= object && k <= action }
+func (k kind) isObject() bool { return k >= object && k <= record }
 
 // IsEmptySet reports whether the value is a set without members, or undefined.
 func (v Value) IsEmptySet() bool { return v.k == undefined || v.k == set && len(v.set().items) == 0 }
