@@ -56,7 +56,7 @@ bench: ## the benchmarks of the libraries
 
 .PHONY: bench-peers
 bench-peers: ## the benchmarks that run a peer and us on the same work, and print the ratio
-	go test -run '^$$' -bench . -timeout 30m ./integration/peers
+	go test -run '^$$' -bench . -timeout 30m ./integration/peers/...
 
 .PHONY: vuln
 vuln: ## govulncheck over every module, where its database can be reached
