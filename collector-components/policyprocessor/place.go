@@ -100,6 +100,9 @@ func (p *place) item(it item) (remove bool) {
 	if p.ctx.Err() != nil {
 		return true // the batch ends with the context's error
 	}
+	if p.passes(it) {
+		return false
+	}
 	v := p.verdict(it)
 	for _, f := range v.failed {
 		p.telemetry.failed(p.ctx, f.rule, f.reason)

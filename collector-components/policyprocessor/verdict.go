@@ -9,6 +9,19 @@ import (
 	"github.com/otelplat/platform/policy/compile"
 )
 
+// passes says that neither drop nor redact has anything to say to an item, which is so
+// for most.
+func (p *place) passes(it item) bool {
+	if !p.book.native || p.book.redact {
+		return false
+	}
+	if !p.book.drop {
+		return true
+	}
+	name, err := p.drop.first(p.view.show(it))
+	return err == nil && name == ""
+}
+
 // verdict returns what happens to an item. What is native is evaluated in its place;
 // the rest is what was judged of an item that is the same to the rules, or the item's
 // own judgement.
@@ -98,21 +111,19 @@ type evaluation struct {
 // errOPA leaves an item to OPA.
 var errOPA = errors.New("left to OPA")
 
-// ask returns the rule's value for a document. It holds until the next is asked for.
+// ask returns the rule's value for a document, which is the same one each time and
+// shows another item. The value holds until the next is asked for.
 func (e *evaluation) ask(document compile.Value) (v compile.Value, err error) {
 	switch {
 	case e.program == nil:
 		return v, errOPA
 	case e.open:
-		err = e.result.Next(document)
-	default:
-		if e.result, err = e.program.Begin(document); err == nil {
-			e.open = true
-		}
+		return e.result.Again(0)
 	}
-	if err != nil {
+	if e.result, err = e.program.Begin(document); err != nil {
 		return v, err
 	}
+	e.open = true
 	return e.result.Value(0)
 }
 

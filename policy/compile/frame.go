@@ -134,19 +134,45 @@ func (f *frame) enter(caller, callee int32) (base int) {
 
 // release clears what the evaluation touched, and keeps the frame for another.
 func (f *frame) release() {
-	f.clear()
-	if len(f.regs)+cap(f.stack) <= maxKept {
-		f.program.frames.Put(f)
-	}
-}
-
-func (f *frame) clear() {
 	if len(f.slots) <= fewSlots {
 		clear(f.slots)
 	}
 	for _, i := range f.loaded {
 		f.slots[i] = Value{}
 	}
+	f.loaded = f.loaded[:0]
+	f.forget()
+	f.slots[0], f.input = Value{}, Input{}
+	if len(f.regs)+cap(f.stack) <= maxKept {
+		f.program.frames.Put(f)
+	}
+}
+
+// renew clears what the evaluation touched, but for records: what they hold is what
+// changed.
+func (f *frame) renew() {
+	if len(f.slots) <= fewSlots {
+		for i := range f.slots {
+			if s := &f.slots[i]; s.k != record {
+				*s = Value{}
+			}
+		}
+	} else {
+		kept := f.loaded[:0]
+		for _, i := range f.loaded {
+			if s := &f.slots[i]; s.k == record {
+				kept = append(kept, i)
+			} else {
+				*s = Value{}
+			}
+		}
+		f.loaded = kept
+	}
+	f.forget()
+}
+
+// forget clears what was computed.
+func (f *frame) forget() {
 	for _, i := range f.known {
 		f.memo[i] = memo{}
 	}
@@ -154,8 +180,7 @@ func (f *frame) clear() {
 	if f.stack != nil {
 		clear(f.stack[:cap(f.stack)])
 	}
-	f.loaded, f.known, f.stack = f.loaded[:0], f.known[:0], f.stack[:0]
-	f.slots[0], f.input = Value{}, Input{}
+	f.known, f.stack = f.known[:0], f.stack[:0]
 	f.base, f.high, f.steps, f.began = 0, 0, 0, time.Time{}
 }
 

@@ -134,17 +134,16 @@ func (r Result) Value(output int) (v Value, err error) {
 	return rules.value(r.f, 0), nil
 }
 
-// Next ends the evaluation and begins one for another input, as [Program.Begin] does,
-// in the same place: for inputs that come one after another. What values returned must
-// not be used any more. The result is closed as before, also after an error.
-func (r Result) Next(input Value) (err error) {
+// Again evaluates one of the rules anew after the contents of the input's records have
+// become another input's: for many inputs, one after another, that are held alike. A
+// member that was a [Record] must still be that record; everything else may have
+// changed. What was returned before must not be used any more. The result is closed as
+// before, also after an error.
+func (r Result) Again(output int) (v Value, err error) {
 	defer recovered(&err)
-	r.f.clear()
-	if r.f.slots[0] = input; input.k == undefined {
-		r.f.slots[0].k = missing
-	}
+	r.f.renew()
 	r.f.guard()
-	return nil
+	return r.f.program.outputs[output].value(r.f, 0), nil
 }
 
 // Close ends the evaluation.
