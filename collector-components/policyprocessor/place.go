@@ -34,7 +34,11 @@ type place struct {
 	input              *placeInput // made when OPA needs it first
 	ofResource         []asked
 	ofScope            []asked
-	counts             map[tally]int64
+
+	matched []string // rules for the item at hand
+	seen    int64    // items of the batch
+	matches map[string]int64
+	counts  map[tally]int64
 }
 
 // placeInput is what rules see of a place by OPA's values.
@@ -51,7 +55,7 @@ type tally struct{ action, rule, reason string }
 
 func (e *enforcer) within(ctx context.Context, book *rulebook) *place {
 	return &place{
-		enforcer: e, ctx: ctx, book: book, view: newView(e.telemetry.signal), counts: make(map[tally]int64),
+		enforcer: e, ctx: ctx, book: book, view: newView(e.telemetry.signal), counts: make(map[tally]int64), matches: make(map[string]int64),
 		drop: evaluation{program: book.dropProgram}, keep: evaluation{program: book.keepProgram},
 		redact: evaluation{program: book.redactProgram},
 	}
@@ -88,6 +92,7 @@ func (p *place) done() {
 	p.drop.close()
 	p.keep.close()
 	p.redact.close()
+	p.telemetry.judged(p.ctx, p.seen, p.matches)
 	for t, n := range p.counts {
 		p.telemetry.items(p.ctx, n, t)
 	}
@@ -100,10 +105,14 @@ func (p *place) item(it item) (remove bool) {
 	if p.ctx.Err() != nil {
 		return true // the batch ends with the context's error
 	}
-	if p.passes(it) {
+	p.seen++
+	if p.nothing(it) {
 		return false
 	}
 	v := p.verdict(it)
+	for _, rule := range v.matched {
+		p.matches[rule]++
+	}
 	for _, f := range v.failed {
 		p.telemetry.failed(p.ctx, f.rule, f.reason)
 		p.log.Warn("telemetry policy failed for an item", zap.String("rule", p.telemetry.name(f.rule)), zap.String("cause", cause(f.err)))
@@ -130,6 +139,15 @@ func (p *place) item(it item) (remove bool) {
 		p.ofResource, p.ofScope = note(p.ofResource, a), note(p.ofScope, a)
 	}
 	return false
+}
+
+// nothing says that no rule has anything to say to an item, which is so for most.
+func (p *place) nothing(it item) bool {
+	if !p.book.native || p.book.redact {
+		return false
+	}
+	v, err := p.decide(it)
+	return err == nil && v.drop == "" && v.keep == ""
 }
 
 func note(list []asked, a asked) []asked {

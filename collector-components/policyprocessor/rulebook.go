@@ -86,6 +86,7 @@ func (b *rulebook) idle() bool { return !b.drop && !b.redact }
 
 // verdict is what happens to one item.
 type verdict struct {
+	matched []string       // all rules that had something to say about it
 	drop    string         // the rule that drops it; empty when it goes on
 	reason  string         // why it is dropped
 	keep    string         // the rule that kept it from being dropped
@@ -109,7 +110,7 @@ func (b *rulebook) judge(ctx context.Context, input ast.Value) verdict {
 			v.failed = append(v.failed, failure{ruleDrop, reasonEvaluation, err})
 		}
 		if len(names) > 0 {
-			v.drop, v.reason = names[0], reasonRule
+			v.matched, v.drop, v.reason = names, names[0], reasonRule
 		}
 	}
 	if v.drop != "" && b.keep {
@@ -117,6 +118,8 @@ func (b *rulebook) judge(ctx context.Context, input ast.Value) verdict {
 		if err != nil {
 			v.failed = append(v.failed, failure{ruleKeep, reasonEvaluation, err})
 			names = append(names, ruleKeep)
+		} else {
+			v.matched = append(v.matched, names...)
 		}
 		if len(names) > 0 {
 			v.drop, v.reason, v.keep = "", "", names[0]

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/collector/component"
@@ -43,8 +44,9 @@ const (
 
 // telemetry counts what one processor does.
 type telemetry struct {
-	signal                              string
-	governed, failures, refused, claims metric.Int64Counter
+	signal                                             string
+	governed, failures, refused, claims, seen, matches metric.Int64Counter
+	lastMatch                                          metric.Float64Gauge
 
 	mu    sync.Mutex
 	names map[string]struct{}
@@ -53,7 +55,7 @@ type telemetry struct {
 func newTelemetry(set component.TelemetrySettings, signal string) (*telemetry, error) {
 	meter := set.MeterProvider.Meter(scopeName)
 	t := &telemetry{signal: signal, names: make(map[string]struct{})}
-	var errs [4]error
+	var errs [7]error
 	t.governed, errs[0] = meter.Int64Counter(semconv.CollectorPolicyItems, metric.WithUnit("{item}"),
 		metric.WithDescription("Spans, metrics and log records that a rule dropped, kept from being dropped or redacted"))
 	t.failures, errs[1] = meter.Int64Counter(semconv.CollectorPolicyFailed, metric.WithUnit("{evaluation}"),
@@ -62,6 +64,12 @@ func newTelemetry(set component.TelemetrySettings, signal string) (*telemetry, e
 		metric.WithDescription("Batches that were refused, for the sender to try again"))
 	t.claims, errs[3] = meter.Int64Counter(semconv.CollectorPolicyClaims, metric.WithUnit("{item}"),
 		metric.WithDescription("Spans, metrics and log records that were removed because their sender may not send as that service"))
+	t.seen, errs[4] = meter.Int64Counter(semconv.CollectorPolicySeen, metric.WithUnit("{item}"),
+		metric.WithDescription("Spans, metrics and log records that the rules were asked about"))
+	t.matches, errs[5] = meter.Int64Counter(semconv.CollectorPolicyMatches, metric.WithUnit("{item}"),
+		metric.WithDescription("Spans, metrics and log records that a rule of drop or keep matched, acted upon or not"))
+	t.lastMatch, errs[6] = meter.Float64Gauge(semconv.CollectorPolicyLastMatch, metric.WithUnit("s"),
+		metric.WithDescription("When a rule of drop or keep matched last, in Unix time"))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
@@ -72,6 +80,20 @@ func (t *telemetry) items(ctx context.Context, n int64, by tally) {
 	t.governed.Add(ctx, n, metric.WithAttributes(
 		attribute.String(semconv.CollectorAction, by.action), attribute.String(semconv.CollectorRule, t.name(by.rule)),
 		attribute.String(semconv.CollectorReason, by.reason), attribute.String(semconv.CollectorSignal, t.signal)))
+}
+
+// judged counts a batch's items, and those of them that each rule matched.
+func (t *telemetry) judged(ctx context.Context, seen int64, matches map[string]int64) {
+	t.seen.Add(ctx, seen, metric.WithAttributes(attribute.String(semconv.CollectorSignal, t.signal)))
+	if len(matches) == 0 {
+		return
+	}
+	now := float64(time.Now().UnixMilli()) / 1000
+	for rule, n := range matches {
+		by := metric.WithAttributes(attribute.String(semconv.CollectorRule, t.name(rule)), attribute.String(semconv.CollectorSignal, t.signal))
+		t.matches.Add(ctx, n, by)
+		t.lastMatch.Record(ctx, now, by)
+	}
 }
 
 func (t *telemetry) failed(ctx context.Context, rule, reason string) {

@@ -9,19 +9,6 @@ import (
 	"github.com/otelplat/platform/policy/compile"
 )
 
-// passes says that neither drop nor redact has anything to say to an item, which is so
-// for most.
-func (p *place) passes(it item) bool {
-	if !p.book.native || p.book.redact {
-		return false
-	}
-	if !p.book.drop {
-		return true
-	}
-	name, err := p.drop.first(p.view.show(it))
-	return err == nil && name == ""
-}
-
 // verdict returns what happens to an item. What is native is evaluated in its place;
 // the rest is what was judged of an item that is the same to the rules, or the item's
 // own judgement.
@@ -37,7 +24,7 @@ func (p *place) verdict(it item) verdict {
 		return v
 	}
 	r := p.remembered(it, p.redactions)
-	r.keep = v.keep
+	r.keep, r.matched = v.keep, v.matched
 	return r
 }
 
@@ -59,23 +46,23 @@ func (p *place) remembered(it item, fresh func(item) verdict) verdict {
 	return v
 }
 
-// decide is drop and keep by native evaluation, as the rulebook's judge has them.
+// decide is drop and keep by native evaluation, as the rulebook's judge has them. The
+// rules that matched are named until the next item is decided.
 func (p *place) decide(it item) (v verdict, err error) {
 	if !p.book.drop {
 		return v, nil
 	}
 	document := p.view.show(it)
-	name, err := p.drop.first(document)
-	if err != nil || name == "" {
-		return v, err
+	p.matched, err = p.drop.names(document, p.matched[:0])
+	if drops := len(p.matched); err == nil && drops > 0 {
+		v.drop, v.reason = p.matched[0], reasonRule
+		if p.book.keep {
+			if p.matched, err = p.keep.names(document, p.matched); len(p.matched) > drops {
+				v = verdict{keep: p.matched[drops]}
+			}
+		}
 	}
-	v.drop, v.reason = name, reasonRule
-	if !p.book.keep {
-		return v, nil
-	}
-	if name, err = p.keep.first(document); err == nil && name != "" {
-		v = verdict{keep: name}
-	}
+	v.matched = p.matched
 	return v, err
 }
 
@@ -127,23 +114,24 @@ func (e *evaluation) ask(document compile.Value) (v compile.Value, err error) {
 	return e.result.Value(0)
 }
 
-// first returns the first of a set of names; "" when there is none.
-func (e *evaluation) first(document compile.Value) (string, error) {
+// names appends the names of a set, in order.
+func (e *evaluation) names(document compile.Value, to []string) ([]string, error) {
 	v, err := e.ask(document)
 	if err != nil || v.IsEmptySet() {
-		return "", err
+		return to, err
 	}
-	names, ok := v.Items()
+	members, ok := v.Items()
 	if !ok {
-		return "", errOPA // which says what it is instead
+		return to, errOPA // which says what it is instead
 	}
-	for _, n := range names {
-		if name, ok := n.Text(); !ok || name == "" {
-			return "", errOPA
+	for _, m := range members {
+		name, ok := m.Text()
+		if !ok {
+			return to, errOPA
 		}
+		to = append(to, name)
 	}
-	name, _ := names[0].Text()
-	return name, nil
+	return to, nil
 }
 
 // value returns the rule's value as OPA's results have it; nil for undefined.

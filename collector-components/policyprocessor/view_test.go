@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policyprocessor
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/otelplat/platform/policy/compile"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+)
+
+// looking are rules about every place of the document, by every kind of step.
+const looking = `
+drop contains "eq" if input.item.attributes.a == "x"
+drop contains "dotted" if input.item.attributes["a.b"] == 1
+drop contains "below" if input.item.attributes.a < 500
+drop contains "nested" if input.item.attributes.a.x == 1
+drop contains "member" if "x" in input.item.attributes.a
+drop contains "any" if { some v in input.item.attributes; v == true }
+drop contains "some key" if { some k, _ in input.item.attributes; startswith(k, "b") }
+drop contains "count" if count(input.item.attributes) > 3
+drop contains "missing" if not input.item.attributes.a
+drop contains "null" if input.item.attributes.a == null
+drop contains "whole" if input.item.attributes == {"a": "x"}
+drop contains "name" if startswith(input.item.name, "health")
+drop contains "kind" if input.item.kind == "server"
+drop contains "status" if input.item.status == {"code": "error", "message": "m"}
+drop contains "code" if input.item.status.code == "ok"
+drop contains "body" if contains(input.item.body, "secret")
+drop contains "severity" if input.item.severity_number >= 17
+drop contains "severe" if input.item.severity_text == "ERROR"
+drop contains "event" if input.item.event_name == "e"
+drop contains "type" if input.item.type == "sum"
+drop contains "resource" if input.resource.attributes["service.name"] == "x"
+drop contains "every" if { every v in input.resource.attributes { v != "x" } }
+drop contains "scope" if { input.scope.name == "s"; input.scope.version != "1" }
+drop contains "scoped" if input.scope.attributes.a
+drop contains "signal" if input.signal == "logs"
+drop contains "fields" if { some f, _ in input.item; f == "kind" }
+drop contains "nothing" if input.item.nothing
+keep contains "kept" if input.item.attributes.b == [1, "x"]
+redact["r"] := {"action": "mask", "fields": ["attributes.*"]} if input.item.attributes.a == "x"
+redact["s"] := {"action": "mask", "fields": ["attributes.a"]} if not input.resource.attributes.a
+`
+
+// TestAViewShowsWhatTheDocumentHolds asks the rules about random items natively and by
+// OPA, items one after another in one place.
+func TestAViewShowsWhatTheDocumentHolds(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 1))
+	pick := func(list ...any) any { return list[rnd.IntN(len(list))] }
+	fill := func(m pcommon.Map) {
+		for _, key := range []string{"a", "a.b", "b", "bc", "service.name"} {
+			if rnd.IntN(3) == 0 {
+				continue
+			}
+			if err := m.PutEmpty(key).FromRaw(pick("x", "x", "", "s", 1, 1.0, 0.5, 600, int64(math.MinInt64), true, false, nil, math.NaN(), math.Inf(1), math.Copysign(0, -1),
+				[]byte("x"), []any{1, "x"}, []any{"x"}, []any{}, map[string]any{"x": 1}, map[string]any{"x": map[string]any{"y": []any{nil}}})); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	text := func() string { return pick("x", "s", "health", "healthz", "", "e", "m", "ERROR", "a secret").(string) }
+	differing, native, dropped, redacted := 0, 0, 0, 0
+	for _, signal := range []string{"traces", "logs", "metrics"} {
+		p := processorOn(t, ModeEnforce, signal, rules(looking))
+		e := p.work.(*enforcer)
+		book := newRulebook(p.engine.Snapshot(), nil)
+		if !book.native {
+			t.Fatal("the rules should be evaluated natively")
+		}
+		for range 200 {
+			resource, scope := pcommon.NewResource(), pcommon.NewInstrumentationScope()
+			fill(resource.Attributes())
+			fill(scope.Attributes())
+			scope.SetName(text())
+			scope.SetVersion(pick("", "1").(string))
+			in := e.within(t.Context(), book)
+			in.enter(resource, scope)
+			for range 20 {
+				var it item
+				switch signal {
+				case "traces":
+					s := ptrace.NewSpan()
+					s.SetName(text())
+					s.SetKind(ptrace.SpanKind(rnd.IntN(7)))
+					s.Status().SetCode(ptrace.StatusCode(rnd.IntN(3)))
+					s.Status().SetMessage(text())
+					fill(s.Attributes())
+					in.span.Span = s
+					it = &in.span
+				case "logs":
+					r := plog.NewLogRecord()
+					if err := r.Body().FromRaw(pick("a secret", "", nil, 1, map[string]any{"k": "secret"}, []any{"secret"})); err != nil {
+						t.Fatal(err)
+					}
+					r.SetSeverityNumber(plog.SeverityNumber(rnd.IntN(25)))
+					r.SetSeverityText(text())
+					r.SetEventName(text())
+					fill(r.Attributes())
+					in.record.LogRecord = r
+					it = &in.record
+				case "metrics":
+					m := pmetric.NewMetric()
+					m.SetName(text())
+					if rnd.IntN(2) == 0 {
+						m.SetEmptySum()
+					}
+					in.metric.Metric = m
+					it = &in.metric
+				}
+				got, err := in.decide(it)
+				want := book.judge(t.Context(), in.forOPA(it))
+				if err != nil {
+					continue // OPA answers: that is allowed, and counted
+				}
+				native++
+				if got.drop != want.drop || got.keep != want.keep || !slices.Equal(got.matched, want.matched) {
+					if differing++; differing < 5 {
+						t.Errorf("%s: natively %v (drop %q, keep %q), by OPA %v (drop %q, keep %q), of %v in %v", signal, got.matched, got.drop, got.keep, want.matched, want.drop, want.keep, it.document(), resource.Attributes().AsRaw())
+					}
+				}
+				if got.drop != "" {
+					dropped++
+					continue
+				}
+				byName := func(v verdict) (names []string) {
+					for _, r := range v.redact {
+						names = append(names, r.Name())
+					}
+					return names
+				}
+				if a, b := byName(in.redactions(it)), byName(want); !slices.Equal(a, b) {
+					t.Errorf("%s: natively redacted by %v, by OPA %v, of %v", signal, a, b, it.document())
+				} else if len(a) > 0 {
+					redacted++
+				}
+			}
+			in.done()
+		}
+	}
+	t.Logf("of 12,000 items %d were judged natively, %d dropped, %d redacted", native, dropped, redacted)
+	if native < 11_000 || dropped == 0 || redacted == 0 {
+		t.Error("too few items were judged natively, dropped or redacted to tell anything")
+	}
+}
+
+// A key that is there twice, which the protocol does not rule out, has its first value
+// in every form of the document.
+func TestOfTwoValuesTheFirstCounts(t *testing.T) {
+	td := ptrace.NewTraces()
+	attributes := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty().Attributes()
+	attributes.PutStr("a", "first")
+	attributes.PutStr("other", "second")
+	text, err := (&ptrace.JSONMarshaler{}).MarshalTraces(td)
+	if err != nil {
+		t.Fatal(err)
+	}
+	td, err = (&ptrace.JSONUnmarshaler{}).UnmarshalTraces([]byte(strings.Replace(string(text), `"other"`, `"a"`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	it := &spanItem{td.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0)}
+	if it.Attributes().Len() != 2 {
+		t.Fatal("the key is not there twice")
+	}
+	v := newView("traces")
+	v.show(it)
+	for form, got := range map[string]any{
+		"document": it.document()["attributes"].(document)["a"],
+		"view":     must(v.itsOwnAttrs.Member("a").Interface()),
+	} {
+		if got != "first" {
+			t.Errorf("%s shows %v", form, got)
+		}
+	}
+	if names := v.itsOwnAttrs.Names(); len(names) != 1 {
+		t.Errorf("the names are %v", names)
+	}
+}
+
+func must(v any, err error) any {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// Every name that a record tells has a value somewhere, and what has one is told.
+func TestNamesAreTheMembers(t *testing.T) {
+	for _, it := range []item{&spanItem{ptrace.NewSpan()}, &logItem{plog.NewLogRecord()}, &metricItem{pmetric.NewMetric()}} {
+		v := newView("x")
+		v.enter(pcommon.NewResource(), pcommon.NewInstrumentationScope())
+		v.show(it)
+		for name, r := range map[string]*compile.Record{"document": &v.document, "resource": &v.resource, "scope": &v.scope, "item": &v.item} {
+			for _, member := range r.Names() {
+				if !r.Member(member).IsDefined() {
+					t.Errorf("%T: %s has no %s", it, name, member)
+				}
+			}
+		}
+		for member := range it.document() {
+			if !slices.Contains(it.names(), member) {
+				t.Errorf("%T: %s is not among the names", it, member)
+			}
+		}
+	}
+}
