@@ -46,6 +46,12 @@ lint: vet ## go vet, formatting and golangci-lint over every module
 	@set -e; for m in $(MODULES); do echo "golangci-lint $$m"; \
 	  (cd $$m && go run $(GOLANGCI) run --timeout 20m ./...); done
 
+MDATAGEN := GOWORK=off go tool -modfile=$(CURDIR)/collector-components/internal/tools/go.mod mdatagen
+
+.PHONY: generate
+generate: ## the generated code and pages of the collector's components, from their metadata.yaml
+	@set -e; for f in collector-components/*/metadata.yaml; do echo "mdatagen $$f"; (cd $$(dirname $$f) && $(MDATAGEN) metadata.yaml); done
+
 .PHONY: vet
 vet: ## go vet over every module
 	go vet $(ALL)

@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // TestEveryNameOfOursIsDocumented holds docs/telemetry.md to the constants of
-// otelplat/semconv.
+// otelplat/semconv and to the metadata of the collector's components.
 func TestEveryNameOfOursIsDocumented(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(checkout(t), "docs", "telemetry.md"))
 	if err != nil {
@@ -44,6 +46,30 @@ func TestEveryNameOfOursIsDocumented(t *testing.T) {
 			}
 			return true
 		})
+	}
+	metadata, err := filepath.Glob(filepath.Join(checkout(t), "collector-components", "*", "metadata.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range metadata {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m struct {
+			Telemetry struct {
+				Metrics map[string]any `yaml:"metrics"`
+			} `yaml:"telemetry"`
+		}
+		if err := yaml.Unmarshal(text, &m); err != nil {
+			t.Fatal(err)
+		}
+		for name := range m.Telemetry.Metrics {
+			names++
+			if !strings.Contains(string(page), "`otelcol_"+name+"`") {
+				t.Errorf("docs/telemetry.md does not list `otelcol_%s` of %s", name, path)
+			}
+		}
 	}
 	if names < 20 {
 		t.Errorf("%d names found: the test reads the wrong files", names)

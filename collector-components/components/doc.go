@@ -6,20 +6,20 @@
 //
 // The default configuration, in order:
 //
-//	otlp receiver (gRPC and HTTP; policy_auth: who sends)
+//	otlp receiver (gRPC and HTTP; otelplat_policy_auth: who sends)
 //	→ memory_limiter
-//	→ policy/claims (may this sender send as this service?)
-//	→ signal (metrics only: rate, errors and latency of every instance, to etcd)
-//	→ policy/enforce (drop, keep, redact)
+//	→ otelplat_policy/claims (may this sender send as this service?)
+//	→ otelplat_signal (metrics only: rate, errors and latency of every instance, to etcd)
+//	→ otelplat_policy/enforce (drop, keep, redact)
 //	→ batch → exporter
 //
 // Published events have a pipeline of their own, so that NATS away refuses them and
 // nothing else:
 //
-//	otlp/events receiver (gRPC; policy_auth)
+//	otlp/events receiver (gRPC; otelplat_policy_auth)
 //	→ memory_limiter
-//	→ policy/events (refuses what the sender may not send)
-//	→ events (NATS JetStream, acknowledged)
+//	→ otelplat_policy/events (refuses what the sender may not send)
+//	→ otelplat_events (NATS JetStream, acknowledged)
 //
 // It reads these environment variables; all but the first two have a default:
 //

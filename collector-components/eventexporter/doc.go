@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package eventexporter is the collector exporter "events": it stores published
+// Package eventexporter is the collector exporter "otelplat_events": it stores published
 // events (package otelplat/event) in NATS JetStream, and answers when they are
 // stored.
 //
 //	receivers:
 //	  otlp/events: # a receiver of their own, so that nothing else waits for NATS
 //	    protocols:
-//	      grpc: {endpoint: 127.0.0.1:4319, auth: {authenticator: policy_auth}}
+//	      grpc: {endpoint: 127.0.0.1:4319, auth: {authenticator: otelplat_policy_auth}}
 //	processors:
-//	  policy/events: {mode: claims, reject: true, ...}
+//	  otelplat_policy/events: {mode: claims, reject: true, ...}
 //	exporters:
-//	  events:
+//	  otelplat_events:
 //	    url: nats://127.0.0.1:4222
 //	    namespace: default
 //	service:
 //	  pipelines:
-//	    logs/events: {receivers: [otlp/events], processors: [policy/events], exporters: [events]}
+//	    logs/events: {receivers: [otlp/events], processors: [otelplat_policy/events], exporters: [otelplat_events]}
 //
 // No batch, queue or retry belongs into that pipeline: the publisher waits for the
 // answer, and tries again with the same ids, by which JetStream knows the events

@@ -10,7 +10,7 @@ import (
 )
 
 // Type is the component's type in a configuration.
-var Type = component.MustNewType("events")
+var Type = component.MustNewType("otelplat_events")
 
 // NewFactory returns the factory of the exporter, for pipelines of logs.
 func NewFactory() exporter.Factory {

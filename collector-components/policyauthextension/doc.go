@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package policyauthextension is the collector extension "policy_auth": it says
+// Package policyauthextension is the collector extension "otelplat_policy_auth": it says
 // who sends. A receiver that names it in its auth block accepts only requests with
 // "authorization: Bearer <JWT>" that package policy/authn verifies.
 //
 //	extensions:
-//	  policy_auth:
+//	  otelplat_policy_auth:
 //	    jwks_file: /etc/otelplat/jwks.json # public keys; read again when it changes
 //	    issuer: otelplat-dev
 //	    audience: otelplat
@@ -13,7 +13,7 @@
 //	  otlp:
 //	    protocols:
 //	      grpc:
-//	        auth: {authenticator: policy_auth}
+//	        auth: {authenticator: otelplat_policy_auth}
 //
 // The sender is in client.FromContext(ctx).Auth with the attributes subject, kind,
 // issuer, tenant and principal ("<kind>:<subject>"), for the processors behind the

@@ -44,7 +44,7 @@ func newExtension(set extension.Settings, cfg *Config) (*authenticator, error) {
 		Int64Counter(semconv.CollectorAuthRefusals, metric.WithUnit("{request}"),
 			metric.WithDescription("Requests that were refused for want of a valid token, by reason"))
 	if err != nil {
-		return nil, fmt.Errorf("policy_auth: %w", err)
+		return nil, fmt.Errorf("otelplat_policy_auth: %w", err)
 	}
 	return &authenticator{cfg: cfg, log: set.Logger, refusals: refusals}, nil
 }
@@ -53,7 +53,7 @@ func newExtension(set extension.Settings, cfg *Config) (*authenticator, error) {
 func (a *authenticator) Start(context.Context, component.Host) error {
 	keys, err := authn.Open(authn.Config{JWKSFile: a.cfg.JWKSFile, Issuer: a.cfg.Issuer, Audience: a.cfg.Audience})
 	if err != nil {
-		return fmt.Errorf("policy_auth: %w", err)
+		return fmt.Errorf("otelplat_policy_auth: %w", err)
 	}
 	a.verifier.Store(keys)
 	return nil

@@ -10,7 +10,7 @@ import (
 )
 
 // Type is the component's type in a configuration.
-var Type = component.MustNewType("policy_auth")
+var Type = component.MustNewType("otelplat_policy_auth")
 
 // NewFactory returns the factory of the extension.
 func NewFactory() extension.Factory {

@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// auth is what policy_auth puts in the context.
+// auth is what otelplat_policy_auth puts in the context.
 type auth map[string]string
 
 func (a auth) GetAttribute(name string) any { return a[name] }

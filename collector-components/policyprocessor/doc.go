@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package policyprocessor is the collector processor "policy": Rego decides what
+// Package policyprocessor is the collector processor "otelplat_policy": Rego decides what
 // may be sent, what is kept and what is taken out of it. It works on traces,
 // metrics and logs, in one of two modes.
 //
 //	processors:
-//	  policy/claims:
+//	  otelplat_policy/claims:
 //	    mode: claims
 //	    bundle: telemetry
 //	    keys: [/etc/otelplat/policy.pub] # who may sign bundles
 //	    etcd: {endpoints: [http://127.0.0.1:2379], namespace: default}
-//	  policy/enforce:
+//	  otelplat_policy/enforce:
 //	    mode: enforce
 //	    bundle: telemetry
 //	    directory: /etc/otelplat/telemetry # in place of etcd and keys
@@ -25,7 +25,7 @@
 //
 // For each resource the package otelplat.claims is asked whether the sender may
 // send as that service. The sender is the one that an authenticator of the receiver
-// such as policy_auth put into the request, never something in the data. The input
+// such as otelplat_policy_auth put into the request, never something in the data. The input
 // is AuthZEN's:
 //
 //	{"subject": {"type": "service", "id": "orders", "properties": {"issuer": …, "tenant": …}},

@@ -5,59 +5,31 @@ package policyprocessor
 import (
 	"errors"
 	"io"
-	"sync"
 
+	"github.com/otelplat/platform/collector-components/internal/shared"
 	"github.com/otelplat/platform/policy"
 )
 
 // engines are those of this process, by the configuration of their source. The
 // claims and enforce processors of three pipelines are six instances; with one
 // bundle they share one engine, one watch and one connection.
-var engines = pool{open: openEngine}
+var engines shared.Pool[*openedEngine]
 
-// pool hands out engines and closes each with its last user.
-type pool struct {
-	open func(source) (*policy.Engine, io.Closer, error)
-
-	mu   sync.Mutex
-	used map[string]*shared
+// openedEngine is an engine with the connection that its bundle comes by.
+type openedEngine struct {
+	*policy.Engine
+	connection io.Closer
 }
 
-// shared is an engine with the number of those who use it.
-type shared struct {
-	engine *policy.Engine
-	closer io.Closer
-	users  int
-}
+// Close ends the engine, then its connection.
+func (e *openedEngine) Close() error { return errors.Join(e.Engine.Close(), e.connection.Close()) }
 
-// take returns the engine of a source and what gives it back, once.
-func (p *pool) take(s source) (*policy.Engine, func() error, error) {
-	key := s.key()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	found := p.used[key]
-	if found == nil {
-		engine, closer, err := p.open(s)
+func (s source) take() (*openedEngine, func() error, error) {
+	return engines.Take(s.key(), func() (*openedEngine, error) {
+		engine, connection, err := openEngine(s)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		found = &shared{engine: engine, closer: closer}
-		if p.used == nil {
-			p.used = make(map[string]*shared)
-		}
-		p.used[key] = found
-	}
-	found.users++
-	return found.engine, sync.OnceValue(func() error { return p.giveBack(key) }), nil
-}
-
-func (p *pool) giveBack(key string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.used[key]
-	if s.users--; s.users > 0 {
-		return nil
-	}
-	delete(p.used, key)
-	return errors.Join(s.engine.Close(), s.closer.Close())
+		return &openedEngine{engine, connection}, nil
+	})
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // Type is the component's type in a configuration.
-var Type = component.MustNewType("policy")
+var Type = component.MustNewType("otelplat_policy")
 
 // NewFactory returns the factory of the processor.
 func NewFactory() processor.Factory {

@@ -45,11 +45,11 @@ func newProcessor(set processor.Settings, cfg *Config, signal string) (*policyPr
 // Start opens the engine, or joins one with the same source. It does not wait for
 // a bundle: until there is one the gate stays closed.
 func (p *policyProcessor) start(context.Context, component.Host) error {
-	engine, giveBack, err := engines.take(p.cfg.source())
+	engine, giveBack, err := p.cfg.source().take()
 	if err != nil {
 		return err
 	}
-	p.gate.engine.Store(engine)
+	p.gate.engine.Store(engine.Engine)
 	p.giveBack = giveBack
 	return nil
 }

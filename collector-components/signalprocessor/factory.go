@@ -12,7 +12,7 @@ import (
 )
 
 // Type is the component's type in a configuration.
-var Type = component.MustNewType("signal")
+var Type = component.MustNewType("otelplat_signal")
 
 // NewFactory returns the factory of the processor, for pipelines of metrics.
 func NewFactory() processor.Factory {
