@@ -80,7 +80,7 @@ func TestAnswersNeverDifferFromOPAs(t *testing.T) {
 	if testing.Short() || race {
 		each /= 20
 	}
-	var asked, surprises, tame, rules, lowered int
+	var asked, surprises, tame, rules, lowered, screens int
 	for _, p := range policies {
 		t.Run(p.name, func(t *testing.T) {
 			s := p.compile(t)
@@ -112,6 +112,12 @@ func TestAnswersNeverDifferFromOPAs(t *testing.T) {
 					if x.program == nil {
 						continue
 					}
+					if screened(x.program, input) {
+						if screens++; !want.nothing() {
+							text, _ := json.Marshal(input)
+							t.Fatalf("%s of %s\n has %#v, and its screen misses\n%s", x.path, text, want, p.text)
+						}
+					}
 					got, surprised := ask(t, x.program, input)
 					if fresh, again, also := askRecords(t, x.program, input); !also && (!fresh.equal(want) || !again.equal(want)) {
 						text, _ := json.Marshal(input)
@@ -134,6 +140,10 @@ func TestAnswersNeverDifferFromOPAs(t *testing.T) {
 			}
 		})
 	}
+	if screens < asked/20 {
+		t.Errorf("the screens told of %d answers to %d inputs: too few to tell anything", screens, asked)
+	}
+	t.Logf("%d answers were told by a screen", screens)
 	t.Logf("%d policies, %d inputs; of %d rules %d are lowered; %d answers were left to OPA, %d of them on inputs as expected", len(policies), asked, rules, lowered, surprises, tame)
 }
 

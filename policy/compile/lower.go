@@ -51,6 +51,7 @@ func (b bounds) lower(compiler *ast.Compiler, data map[string]any, paths []ast.R
 		bounds: b, compiler: compiler, data: data, deadline: time.Now().Add(b.time), program: &Program{},
 		slots: []slot{{path: "input"}}, slotIDs: make(map[string]int32), rules: make(map[string]*ruleset),
 		constants: make(map[string]Value), guards: make(map[guard]bool),
+		asked: make(map[string]bool), screens: make(map[*ruleset]*Screen),
 	}
 	defer func() {
 		switch r := recover().(type) {
@@ -64,6 +65,9 @@ func (b bounds) lower(compiler *ast.Compiler, data map[string]any, paths []ast.R
 		}
 	}()
 	for _, path := range paths {
+		l.asked[path.String()] = true
+	}
+	for _, path := range paths {
 		rules := l.ruleset(path)
 		if rules.args >= 0 {
 			l.unsupported("%s is a function", path)
@@ -75,6 +79,8 @@ func (b bounds) lower(compiler *ast.Compiler, data map[string]any, paths []ast.R
 		l.program.guards = append(l.program.guards, g)
 	}
 	slices.SortFunc(l.program.guards, func(a, b guard) int { return int(a.slot) - int(b.slot) })
+	l.program.screens = make([]*Screen, len(l.program.outputs))
+	l.guarded()
 	return l.program, nil
 }
 
@@ -97,6 +103,8 @@ type lowerer struct {
 	rules     map[string]*ruleset
 	constants map[string]Value
 	guards    map[guard]bool
+	asked     map[string]bool // the rules that the program is made for
+	screens   map[*ruleset]*Screen
 }
 
 func (l *lowerer) unsupported(format string, args ...any) {

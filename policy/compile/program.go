@@ -35,6 +35,7 @@ type Program struct {
 	rules   int // rule sets
 	frames  sync.Pool
 	report  []Rule
+	screens []*Screen // by output; nil where there is none
 }
 
 // Result is an evaluation that is under way. It must be closed, and nothing that it

@@ -129,6 +129,9 @@ func (l *lowerer) conclude(r *ruleset, branches []*branch, heads []*Value, many 
 		quick = append(quick, candidate{branch: b, left: b.tests})
 	}
 	r.quick = indexer{l}.build(quick)
+	if l.asked[r.name] && len(r.careful) == 0 && r.fallback.k == undefined {
+		l.screen(r, quick)
+	}
 	for _, b := range branches {
 		for ; b != nil; b = b.otherwise {
 			l.program.report = append(l.program.report, Rule{Name: r.name, File: b.file, Line: b.line, Indexed: b.indexed, InOrder: b.raises})
