@@ -160,9 +160,9 @@ func testTelemetryPolicy(t *testing.T, p *running, s *sink) {
 	s.mu.Unlock()
 	for _, rule := range []string{"card-number", "health-check"} {
 		p.eventually(30*time.Second, "rule "+rule+" is counted", func() bool {
-			return p.counted(semconv.CollectorPolicyItems, `rule="`+rule+`"`) > 0
+			return p.counted("otelcol_processor_policy_items", `rule="`+rule+`"`) > 0
 		})
-		t.Logf("%s: %.0f items", rule, p.counted(semconv.CollectorPolicyItems, `rule="`+rule+`"`))
+		t.Logf("%s: %.0f items", rule, p.counted("otelcol_processor_policy_items", `rule="`+rule+`"`))
 	}
 }
 
@@ -270,7 +270,7 @@ func testClaims(t *testing.T, p *running) {
 	}
 	report("orders", p.tokenFor(t, "mallory"))
 	p.eventually(30*time.Second, "a report for another service is counted as denied", func() bool {
-		return p.counted(semconv.CollectorPolicyClaims, `reason="denied"`) > 0
+		return p.counted("otelcol_processor_policy_claims_items", `reason="denied"`) > 0
 	})
 	report("orders", filepath.Join(t.TempDir(), "absent"))
 	p.eventually(30*time.Second, "a report without a token is counted", func() bool {

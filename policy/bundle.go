@@ -3,9 +3,13 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -56,6 +60,15 @@ func (e *BundleError) Error() string {
 		return fmt.Sprintf("policy: bundle %q: %s: %s", e.Bundle, e.File, e.Reason)
 	}
 	return fmt.Sprintf("policy: bundle %q: %s:%d: %s", e.Bundle, e.File, e.Line, e.Reason)
+}
+
+// digest is the SHA-256 of names and contents, each behind its length.
+func (b *Bundle) digest() string {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(b.Files)) {
+		fmt.Fprintf(sum, "%d:%s%d:%s", len(name), name, len(b.Files[name]), b.Files[name])
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // wanted reports whether a file of a folder belongs into a bundle.

@@ -134,7 +134,7 @@ func load(ctx context.Context, b Bundle) (*Snapshot, error) {
 	if compiler.Failed() {
 		return nil, bundleError(b.Name, compiler.Errors)
 	}
-	s := &Snapshot{bundle: b.Name, revision: b.Revision, compiler: compiler, data: data, store: store, txn: txn}
+	s := &Snapshot{bundle: b.Name, revision: b.Revision, digest: b.digest(), compiler: compiler, data: data, store: store, txn: txn}
 	s.queries.Store(&map[string]*query{})
 	s.entrypoints.Store(&map[string]*entrypoint{})
 	return s, nil

@@ -115,7 +115,7 @@ func (s *Snapshot) Entrypoints() []string {
 	var names []string
 	for _, m := range s.compiler.Modules {
 		name := strings.TrimPrefix(m.Package.Path.String(), "data.")
-		if askable.MatchString(name) && len(s.compiler.GetRulesExact(ref(name+".allow"))) > 0 {
+		if askable(name) && len(s.compiler.GetRulesExact(ref(name+".allow"))) > 0 {
 			names = append(names, name)
 		}
 	}

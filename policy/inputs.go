@@ -17,12 +17,11 @@ import (
 // Policies are functions of bundle and input, so a caller may keep an answer of
 // [Snapshot.Eval], if it was no error, for all inputs that agree in these parts.
 func (s *Snapshot) Inputs(path string) [][]string {
-	ref, err := ast.ParseRef("data." + path)
-	if err != nil {
+	if !askable(path) {
 		return nil // Eval answers nothing but an error there
 	}
 	d := dependencies{compiler: s.compiler, seen: make(map[*ast.Rule]bool)}
-	d.rules(s.compiler.GetRulesDynamicWithOpts(ref, everything))
+	d.rules(s.compiler.GetRulesDynamicWithOpts(ref(path), everything))
 	return minimal(d.parts)
 }
 

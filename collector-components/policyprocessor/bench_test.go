@@ -4,6 +4,7 @@ package policyprocessor
 
 import (
 	"fmt"
+	"github.com/otelplat/platform/collector-components/policyprocessor/internal/metadata"
 	"os"
 	"testing"
 
@@ -24,7 +25,7 @@ func benchProcessor(b *testing.B, mode, signal string, files map[string]string) 
 	b.Cleanup(func() { engine.Close() })
 	cfg := defaultConfig().(*Config)
 	cfg.Mode = mode
-	p, err := newProcessor(processortest.NewNopSettings(Type), cfg, signal)
+	p, err := newProcessor(processortest.NewNopSettings(metadata.Type), cfg, signal)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,11 +14,13 @@ import (
 // claims removes the resources that their sender may not send, or with reject
 // refuses the request that holds one.
 type claims struct {
-	gate      *gate
-	telemetry *telemetry
-	log       *zap.Logger
-	reject    bool // a request as a whole
-	cache     claimCache
+	gate            *gate
+	telemetry       *telemetry
+	events          *events
+	log             *zap.Logger
+	reject          bool   // a request as a whole
+	tenantAttribute string // of a resource
+	cache           claimCache
 }
 
 func (c *claims) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces, error) {

@@ -80,7 +80,7 @@ func TestClaims(t *testing.T) {
 				t.Errorf("%d resources left, expected %d", got, test.left)
 			}
 			for reason, n := range test.counts {
-				p.expectCount(n, semconv.CollectorPolicyClaims, "reason="+reason, "otelcol.signal=traces")
+				p.expectCount(n, claimsMetric, "reason="+reason, "otelcol.signal=traces")
 			}
 		})
 	}
@@ -112,7 +112,7 @@ func TestClaimsOfMetricsAndLogs(t *testing.T) {
 	if _, err := p.logs(ctx, records("a", "b")); !errors.Is(err, processorhelper.ErrSkipProcessingData) {
 		t.Errorf("error is %v: the records of orders should be removed", err)
 	}
-	p.expectCount(2, semconv.CollectorPolicyClaims, "reason=denied", "otelcol.signal=logs")
+	p.expectCount(2, claimsMetric, "reason=denied", "otelcol.signal=logs")
 
 	md := pmetric.NewMetrics()
 	for _, s := range []string{"inventory", "orders"} {
@@ -125,7 +125,7 @@ func TestClaimsOfMetricsAndLogs(t *testing.T) {
 	if err != nil || md.ResourceMetrics().Len() != 1 {
 		t.Errorf("error is %v with %d resources left, expected one", err, md.ResourceMetrics().Len())
 	}
-	m.expectCount(1, semconv.CollectorPolicyClaims, "reason=denied", "otelcol.signal=metrics")
+	m.expectCount(1, claimsMetric, "reason=denied", "otelcol.signal=metrics")
 }
 
 func TestABundleWithoutClaimsOrWithFailingOnesDenies(t *testing.T) {
@@ -139,7 +139,7 @@ func TestABundleWithoutClaimsOrWithFailingOnesDenies(t *testing.T) {
 				t.Errorf("%s: error is %v, expected everything to be removed", name, err)
 			}
 		}
-		p.expectCount(4, semconv.CollectorPolicyClaims, "reason=decision_failed")
+		p.expectCount(4, claimsMetric, "reason=decision_failed")
 	}
 }
 

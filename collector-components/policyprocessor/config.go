@@ -14,13 +14,15 @@ import (
 // The modes.
 const (
 	ModeEnforce = "enforce"
+	ModeObserve = "observe"
 	ModeClaims  = "claims"
 )
 
 // Config is the user's configuration. The bundle comes from a directory or from
 // etcd, one of them.
 type Config struct {
-	// Mode is what the processor does: "enforce" or "claims".
+	// Mode is what the processor does: "enforce", "observe", which counts what the
+	// observe rules of a bundle match and changes nothing, or "claims".
 	Mode string `mapstructure:"mode"`
 
 	// Bundle is the bundle's name.
@@ -44,6 +46,11 @@ type Config struct {
 	// events, of which none may vanish without a word.
 	Reject bool `mapstructure:"reject"`
 
+	// TenantAttribute is the resource attribute that says which tenant a resource
+	// belongs to; mode claims asks whether its sender may say so. "tenant.id" by
+	// default.
+	TenantAttribute string `mapstructure:"tenant_attribute"`
+
 	// HashKey is the key of the redaction "hash". Collectors with the same key give
 	// the same hashes; without one each process makes up its own.
 	HashKey configopaque.String `mapstructure:"hash_key"`
@@ -52,8 +59,8 @@ type Config struct {
 // Validate implements confmap.Validator.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.Mode != ModeEnforce && c.Mode != ModeClaims {
-		errs = append(errs, fmt.Errorf("mode is %q, not %s or %s", c.Mode, ModeEnforce, ModeClaims))
+	if c.Mode != ModeEnforce && c.Mode != ModeObserve && c.Mode != ModeClaims {
+		errs = append(errs, fmt.Errorf("mode is %q, not %s, %s or %s", c.Mode, ModeEnforce, ModeObserve, ModeClaims))
 	}
 	if c.Reject && c.Mode != ModeClaims {
 		errs = append(errs, fmt.Errorf("reject needs the mode %s", ModeClaims))

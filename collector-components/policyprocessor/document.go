@@ -9,7 +9,6 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
@@ -38,29 +37,6 @@ func resourceValue(r pcommon.Resource) ast.Value {
 
 func scopeValue(s pcommon.InstrumentationScope) ast.Value {
 	return value(document{"name": s.Name(), "version": s.Version(), "attributes": plainMap(s.Attributes())})
-}
-
-func spanDocument(s ptrace.Span) document {
-	return document{
-		"name":       s.Name(),
-		"kind":       spanKind(s.Kind()),
-		"status":     document{"code": statusCode(s.Status().Code()), "message": s.Status().Message()},
-		"attributes": plainMap(s.Attributes()),
-	}
-}
-
-func logDocument(r plog.LogRecord) document {
-	return document{
-		"body":            r.Body().AsString(),
-		"severity_text":   r.SeverityText(),
-		"severity_number": int64(r.SeverityNumber()),
-		"event_name":      r.EventName(),
-		"attributes":      plainMap(r.Attributes()),
-	}
-}
-
-func metricDocument(m pmetric.Metric) document {
-	return document{"name": m.Name(), "type": metricType(m.Type())}
 }
 
 func plainMap(m pcommon.Map) document {

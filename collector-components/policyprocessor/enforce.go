@@ -13,29 +13,54 @@ import (
 	"go.uber.org/zap"
 )
 
-// enforcer applies package otelplat.telemetry to every item.
+// enforcer applies package otelplat.telemetry to every item; one that observes only counts
+// what its rules match.
 type enforcer struct {
 	gate      *gate
 	telemetry *telemetry
+	events    *events
 	log       *zap.Logger
 	hashKey   []byte
-	book      atomic.Pointer[rulebook] // of the newest snapshot that was seen
+	observing bool
+	book      atomic.Pointer[opened] // of the newest snapshot that was seen
 }
 
-// rules returns the book of the current snapshot; nil when nothing is loaded and
-// that is allowed.
+// opened is the book of a snapshot, or that of the last good one before it.
+type opened struct {
+	of   evaluator
+	book *rulebook // nil when there was no good one
+}
+
+// rules returns the book of the current snapshot; nil when nothing is loaded and that is
+// allowed.
 func (e *enforcer) rules(ctx context.Context) (*rulebook, error) {
 	_, snapshot, err := e.gate.open(ctx)
 	if err != nil || snapshot == nil {
 		return nil, err
 	}
-	if book := e.book.Load(); book != nil && book.policy == evaluator(snapshot) {
-		return book, nil
+	last := e.book.Load()
+	if last == nil || last.of != evaluator(snapshot) {
+		// Two batches may read the same book at once: both are right, one stays.
+		last = e.read(snapshot, last)
+		e.book.Store(last)
 	}
-	// Two batches may build the same book at once: both are right, one stays.
-	book := newRulebook(snapshot, e.hashKey)
-	e.book.Store(book)
-	return book, nil
+	if last.book == nil {
+		return nil, e.gate.refuse(ctx, reasonBundleRefused, errBundleRefused)
+	}
+	return last.book, nil
+}
+
+// read reads the book of a snapshot. One that is not for this processor changes nothing.
+func (e *enforcer) read(snapshot evaluator, last *opened) *opened {
+	book, err := newRulebook(snapshot, e.hashKey, e.observing)
+	if err == nil {
+		return &opened{snapshot, book}
+	}
+	e.log.Error("the bundle is refused; the last good one stays", zap.Error(err))
+	if last == nil {
+		return &opened{of: snapshot}
+	}
+	return &opened{snapshot, last.book}
 }
 
 func (e *enforcer) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces, error) {
@@ -45,6 +70,10 @@ func (e *enforcer) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces,
 	}
 	in := e.within(ctx, book)
 	defer in.done()
+	if e.observing {
+		in.observeTraces(td)
+		return td, ctx.Err()
+	}
 	td.ResourceSpans().RemoveIf(func(rs ptrace.ResourceSpans) bool {
 		rs.ScopeSpans().RemoveIf(func(ss ptrace.ScopeSpans) bool {
 			in.enter(rs.Resource(), ss.Scope())
@@ -68,6 +97,10 @@ func (e *enforcer) logs(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
 	}
 	in := e.within(ctx, book)
 	defer in.done()
+	if e.observing {
+		in.observeLogs(ld)
+		return ld, ctx.Err()
+	}
 	ld.ResourceLogs().RemoveIf(func(rl plog.ResourceLogs) bool {
 		rl.ScopeLogs().RemoveIf(func(sl plog.ScopeLogs) bool {
 			in.enter(rl.Resource(), sl.Scope())
@@ -91,6 +124,10 @@ func (e *enforcer) metrics(ctx context.Context, md pmetric.Metrics) (pmetric.Met
 	}
 	in := e.within(ctx, book)
 	defer in.done()
+	if e.observing {
+		in.observeMetrics(md)
+		return md, ctx.Err()
+	}
 	md.ResourceMetrics().RemoveIf(func(rm pmetric.ResourceMetrics) bool {
 		rm.ScopeMetrics().RemoveIf(func(sm pmetric.ScopeMetrics) bool {
 			in.enter(rm.Resource(), sm.Scope())

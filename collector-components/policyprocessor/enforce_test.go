@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/otelplat/platform/otelplat/semconv"
 	"github.com/otelplat/platform/policy"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -66,54 +65,54 @@ func TestRulesOnLogs(t *testing.T) {
 		},
 		"a drop rule drops": {
 			rego: `drop contains "noise" if input.item.body == "noise"`, want: "a secret user=alice",
-			counts: map[string]int64{semconv.CollectorPolicyItems + " action=dropped rule=noise reason=rule otelcol.signal=logs": 1},
+			counts: map[string]int64{itemsMetric + " action=dropped rule=noise reason=rule otelcol.signal=logs": 1},
 		},
 		"keep beats drop": {
 			rego: `drop contains "all"
 				keep contains "noise" if input.item.body == "noise"`, want: "noise user=alice",
 			counts: map[string]int64{
-				semconv.CollectorPolicyItems + " action=dropped rule=all":            1,
-				semconv.CollectorPolicyItems + " action=kept rule=noise reason=rule": 1,
+				itemsMetric + " action=dropped rule=all":            1,
+				itemsMetric + " action=kept rule=noise reason=rule": 1,
 			},
 		},
 		"a drop rule that fails keeps": {
 			rego: `drop contains "n" if to_number(input.item.body) > 1`, want: "a secret user=alice; noise user=alice",
-			counts: map[string]int64{semconv.CollectorPolicyFailed + " rule=_drop reason=evaluation": 2},
+			counts: map[string]int64{failedMetric + " rule=_drop reason=evaluation": 2},
 		},
 		"a drop that is no set keeps": {
 			rego: `drop := true`, want: "a secret user=alice; noise user=alice",
-			counts: map[string]int64{semconv.CollectorPolicyFailed + " rule=_drop": 2},
+			counts: map[string]int64{failedMetric + " rule=_drop": 2},
 		},
 		"a keep rule that fails keeps": {
 			rego: `drop contains "all"
 				keep contains "n" if to_number(input.item.body) > 1`, want: "a secret user=alice; noise user=alice",
-			counts: map[string]int64{semconv.CollectorPolicyItems + " action=kept rule=_keep reason=evaluation": 2},
+			counts: map[string]int64{itemsMetric + " action=kept rule=_keep reason=evaluation": 2},
 		},
 		"a redact rule redacts where it matches": {
 			rego: mask, want: "a **** user=alice; noise user=alice",
-			counts: map[string]int64{semconv.CollectorPolicyItems + " action=redacted rule=secret reason=rule otelcol.signal=logs": 1},
+			counts: map[string]int64{itemsMetric + " action=redacted rule=secret reason=rule otelcol.signal=logs": 1},
 		},
 		"a redact rule with a condition redacts only then": {
-			rego: `redact["user"] := {"action": "remove", "fields": ["attributes.user"]} if input.item.body == "noise"`,
+			rego: `redact["user"] := {"action": "delete", "fields": ["attributes.user"]} if input.item.body == "noise"`,
 			want: "a secret user=alice; noise",
 		},
 		"a dropped item is not redacted": {
 			rego: mask + `drop contains "secrets" if contains(input.item.body, "secret")`, want: "noise user=alice",
-			counts: map[string]int64{semconv.CollectorPolicyItems + " action=redacted": 0},
+			counts: map[string]int64{itemsMetric + " action=redacted": 0},
 		},
 		"a redact rule whose evaluation fails drops the item": {
 			rego: mask + `redact["n"] := {"action": "mask", "fields": ["body"]} if to_number(input.item.body) > 1`, want: "",
-			counts: map[string]int64{semconv.CollectorPolicyItems + " action=dropped rule=_redact reason=evaluation": 2},
+			counts: map[string]int64{itemsMetric + " action=dropped rule=n reason=evaluation": 2},
 		},
 		"a redact rule with two values drops the item": {
 			rego: `redact["n"] := {"action": a, "fields": ["body"]} if some a in ["mask", "hash"]`, want: "",
-			counts: map[string]int64{semconv.CollectorPolicyFailed + " rule=_redact": 2},
+			counts: map[string]int64{failedMetric + " rule=n": 2},
 		},
 		"a bad pattern removes the field whole": {
 			rego: `redact["bad"] := {"action": "mask", "fields": ["body"], "pattern": "("}`, want: " user=alice;  user=alice",
 			counts: map[string]int64{
-				semconv.CollectorPolicyItems + " action=redacted rule=bad reason=rule_failed": 2,
-				semconv.CollectorPolicyFailed + " rule=bad reason=rule_failed":                2,
+				itemsMetric + " action=redacted rule=bad reason=rule_failed": 2,
+				failedMetric + " rule=bad reason=rule_failed":                2,
 			},
 		},
 		"a misspelt key removes the field whole": {
@@ -124,7 +123,7 @@ func TestRulesOnLogs(t *testing.T) {
 		},
 		"an unknown field drops the item": {
 			rego: `redact["bad"] := {"action": "mask", "fields": ["bdy"]}`, want: "",
-			counts: map[string]int64{semconv.CollectorPolicyItems + " action=dropped rule=bad reason=evaluation": 2},
+			counts: map[string]int64{itemsMetric + " action=dropped rule=bad reason=evaluation": 2},
 		},
 		"a rule that is no object drops the item":   {rego: `redact["bad"] := "body"`, want: ""},
 		"a redact that is no object drops the item": {rego: `redact contains "bad"`, want: ""},
@@ -183,7 +182,7 @@ func TestResourceAndScopeAreRedactedOnceForAllItems(t *testing.T) {
 	if once != twice || len(once) != 32 {
 		t.Errorf("hashes are %q for one item and %q for two, expected the same", once, twice)
 	}
-	p.expectCount(4, semconv.CollectorPolicyItems, "action=redacted", "rule=host")
+	p.expectCount(4, itemsMetric, "action=redacted", "rule=host")
 }
 
 func TestSpansAndMetrics(t *testing.T) {
@@ -208,7 +207,7 @@ func TestSpansAndMetrics(t *testing.T) {
 	if text, _ := (&ptrace.JSONMarshaler{}).MarshalTraces(td); strings.Contains(string(text), "@") {
 		t.Errorf("an address is still there: %s", text)
 	}
-	traces.expectCount(1, semconv.CollectorPolicyItems, "action=dropped", "rule=probe", "otelcol.signal=traces")
+	traces.expectCount(1, itemsMetric, "action=dropped", "rule=probe", "otelcol.signal=traces")
 
 	md := pmetric.NewMetrics()
 	sm := md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty()
@@ -233,7 +232,7 @@ func TestNothingPassesWithoutABundleUnlessAllowed(t *testing.T) {
 		if _, err := p.logs(t.Context(), records("a")); status.Code(err) != codes.Unavailable {
 			t.Errorf("%s: error is %v, expected Unavailable, which senders retry", mode, err)
 		}
-		p.expectCount(1, semconv.CollectorPolicyRefused, "reason=no_bundle")
+		p.expectCount(1, refusedMetric, "reason=no_bundle")
 		p.gate.require = false
 		if ld, err := p.logs(t.Context(), records("a")); err != nil || ld.LogRecordCount() != 1 {
 			t.Errorf("%s: error is %v: without require_bundle it should pass", mode, err)
@@ -248,7 +247,7 @@ func TestAnEndedRequestIsAnErrorNotADrop(t *testing.T) {
 	if _, err := p.logs(ctx, records("a")); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, expected the context's", err)
 	}
-	p.expectCount(0, semconv.CollectorPolicyItems, "action=dropped")
+	p.expectCount(0, itemsMetric, "action=dropped")
 }
 
 func TestANewBundleIsInForceForTheNextBatch(t *testing.T) {
@@ -266,5 +265,5 @@ func TestNamesOfRulesInMetricsAreBounded(t *testing.T) {
 	for i := range maxRuleNames + 10 {
 		p.logs(t.Context(), records(fmt.Sprint(i)))
 	}
-	p.expectCount(10, semconv.CollectorPolicyItems, "rule="+otherRule)
+	p.expectCount(10, itemsMetric, "rule="+otherRule)
 }

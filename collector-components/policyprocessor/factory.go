@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"sync"
 
+	"github.com/otelplat/platform/collector-components/policyprocessor/internal/metadata"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/consumer"
@@ -14,30 +15,31 @@ import (
 	"go.opentelemetry.io/collector/processor/processorhelper"
 )
 
-// Type is the component's type in a configuration.
-var Type = component.MustNewType("otelplat_policy")
-
 // NewFactory returns the factory of the processor.
 func NewFactory() processor.Factory {
-	return processor.NewFactory(Type, defaultConfig,
-		processor.WithTraces(createTraces, component.StabilityLevelAlpha),
-		processor.WithMetrics(createMetrics, component.StabilityLevelAlpha),
-		processor.WithLogs(createLogs, component.StabilityLevelAlpha),
+	return processor.NewFactory(metadata.Type, defaultConfig,
+		processor.WithTraces(createTraces, metadata.TracesStability),
+		processor.WithMetrics(createMetrics, metadata.MetricsStability),
+		processor.WithLogs(createLogs, metadata.LogsStability),
 	)
 }
 
 func defaultConfig() component.Config {
-	return &Config{Mode: ModeEnforce, Bundle: "telemetry", RequireBundle: true}
+	return &Config{Mode: ModeEnforce, Bundle: "telemetry", RequireBundle: true, TenantAttribute: "tenant.id"}
 }
 
-var mutates = consumer.Capabilities{MutatesData: true}
+// capabilities says whether the processor changes what it is given: a collector copies
+// data that several pipelines share for those that do.
+func capabilities(cfg *Config) processorhelper.Option {
+	return processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: cfg.Mode != ModeObserve})
+}
 
 func createTraces(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Traces) (processor.Traces, error) {
 	p, err := newProcessor(set, cfg.(*Config), "traces")
 	if err != nil {
 		return nil, err
 	}
-	return processorhelper.NewTraces(ctx, set, cfg, next, p.traces, processorhelper.WithCapabilities(mutates),
+	return processorhelper.NewTraces(ctx, set, cfg, next, p.traces, capabilities(p.cfg),
 		processorhelper.WithStart(p.start), processorhelper.WithShutdown(p.shutdown))
 }
 
@@ -46,7 +48,7 @@ func createMetrics(ctx context.Context, set processor.Settings, cfg component.Co
 	if err != nil {
 		return nil, err
 	}
-	return processorhelper.NewMetrics(ctx, set, cfg, next, p.metrics, processorhelper.WithCapabilities(mutates),
+	return processorhelper.NewMetrics(ctx, set, cfg, next, p.metrics, capabilities(p.cfg),
 		processorhelper.WithStart(p.start), processorhelper.WithShutdown(p.shutdown))
 }
 
@@ -55,7 +57,7 @@ func createLogs(ctx context.Context, set processor.Settings, cfg component.Confi
 	if err != nil {
 		return nil, err
 	}
-	return processorhelper.NewLogs(ctx, set, cfg, next, p.logs, processorhelper.WithCapabilities(mutates),
+	return processorhelper.NewLogs(ctx, set, cfg, next, p.logs, capabilities(p.cfg),
 		processorhelper.WithStart(p.start), processorhelper.WithShutdown(p.shutdown))
 }
 

@@ -13,7 +13,10 @@ import (
 
 // errNoBundle is what a sender gets while no bundle is loaded. Unavailable is the
 // code that OTLP's senders retry; over HTTP the receiver makes it a 503.
-var errNoBundle = status.Error(codes.Unavailable, "no policy bundle is loaded yet: try again")
+var (
+	errNoBundle      = status.Error(codes.Unavailable, "no policy bundle is loaded yet: try again")
+	errBundleRefused = status.Error(codes.Unavailable, "the policy bundle is not one for this collector: try again")
+)
 
 // gate stands before a processor's work: nothing passes it while no bundle is
 // loaded, unless the configuration allows that.
@@ -32,9 +35,14 @@ func (g *gate) open(ctx context.Context) (*policy.Engine, *policy.Snapshot, erro
 			return engine, s, nil
 		}
 	}
+	return nil, nil, g.refuse(ctx, reasonNoBundle, errNoBundle)
+}
+
+// refuse returns the error with which a batch is refused; none when that is not required.
+func (g *gate) refuse(ctx context.Context, reason string, err error) error {
 	if !g.require {
-		return nil, nil, nil
+		return nil
 	}
-	g.telemetry.refusedBatch(ctx, reasonNoBundle)
-	return nil, nil, errNoBundle
+	g.telemetry.refusedBatch(ctx, reason)
+	return err
 }

@@ -3,6 +3,7 @@
 package policyprocessor
 
 import (
+	"github.com/otelplat/platform/collector-components/policyprocessor/internal/metadata"
 	"os"
 	"path/filepath"
 	"testing"
@@ -28,7 +29,8 @@ func TestConfiguration(t *testing.T) {
 		"etcd without keys":      {func(c *Config) { c.Etcd = etcd }, false},
 		"no source":              {func(*Config) {}, false},
 		"two sources":            {func(c *Config) { c.Directory, c.Etcd, c.Keys = "d", etcd, []string{"k"} }, false},
-		"another mode":           {func(c *Config) { c.Directory, c.Mode = "d", "observe" }, false},
+		"another mode":           {func(c *Config) { c.Directory, c.Mode = "d", "watch" }, false},
+		"observing":              {func(c *Config) { c.Directory, c.Mode = "d", ModeObserve }, true},
 		"a name that is no name": {func(c *Config) { c.Directory, c.Bundle = "d", "a/b" }, false},
 	}
 	for name, test := range tests {
@@ -69,15 +71,15 @@ func TestSixInstancesShareOneEngineAndGiveItBack(t *testing.T) {
 	f := NewFactory()
 	var stop []func()
 	for range 2 {
-		p, err := f.CreateLogs(t.Context(), processortest.NewNopSettings(Type), cfg, consumertest.NewNop())
+		p, err := f.CreateLogs(t.Context(), processortest.NewNopSettings(metadata.Type), cfg, consumertest.NewNop())
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := f.CreateMetrics(t.Context(), processortest.NewNopSettings(Type), cfg, consumertest.NewNop())
+		m, err := f.CreateMetrics(t.Context(), processortest.NewNopSettings(metadata.Type), cfg, consumertest.NewNop())
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := f.CreateTraces(t.Context(), processortest.NewNopSettings(Type), cfg, consumertest.NewNop())
+		s, err := f.CreateTraces(t.Context(), processortest.NewNopSettings(metadata.Type), cfg, consumertest.NewNop())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ package policyprocessor
 
 import (
 	"context"
+	"github.com/otelplat/platform/collector-components/policyprocessor/internal/metadata"
 	"strings"
 	"testing"
 
@@ -12,10 +13,17 @@ import (
 	"go.opentelemetry.io/collector/processor/processortest"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Names of the counters.
+const (
+	itemsMetric   = "otelcol_processor_policy_items"
+	failedMetric  = "otelcol_processor_policy_rule_failures"
+	refusedMetric = "otelcol_processor_policy_refused_batches"
+	claimsMetric  = "otelcol_processor_policy_claims_items"
+	matchesMetric = "otelcol_processor_policy_rule_matches"
+	seenMetric    = "otelcol_processor_policy_seen_items"
+)
 
 // testbed is a processor on a policy that a test writes.
 type testbed struct {
@@ -43,7 +51,7 @@ func processorOn(t *testing.T, mode, signal string, files map[string]string) *te
 		engine.Close()
 		tel.Shutdown(context.Background())
 	})
-	set := processortest.NewNopSettings(Type)
+	set := processortest.NewNopSettings(metadata.Type)
 	set.TelemetrySettings = tel.NewTelemetrySettings()
 	cfg := defaultConfig().(*Config)
 	cfg.Mode = mode

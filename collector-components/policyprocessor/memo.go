@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// maxVerdicts bounds the kept verdicts of one revision, and maxKeyBytes the key
+	// maxAnswers bounds the answers kept of one question, and maxKeyBytes the key
 	// of each: 8192 of 512 bytes are 4 MB and some.
-	maxVerdicts = 8192
+	maxAnswers  = 8192
 	maxKeyBytes = 512
 
 	// pause is for how many items nothing is kept after a full memo had been of use
@@ -21,7 +21,7 @@ const (
 	pause = 100_000
 )
 
-// memo keeps verdicts by the parts of the input that the rules can depend on
+// memo keeps the answers of OPA by the parts of the input that the rules can depend on
 // ([policy.Snapshot.Inputs]). Items differ in their times, ids and texts; what
 // rules look at has few values, and an evaluation takes thousands of times as long
 // as finding one again.
@@ -32,7 +32,7 @@ type memo struct {
 
 	resting atomic.Int64 // for how many more items nothing is looked up
 	mu      sync.RWMutex
-	kept    map[string]verdict
+	kept    map[string]answer
 	hits    atomic.Int64 // since kept was emptied
 }
 
@@ -45,7 +45,7 @@ type attributesPart struct {
 // newMemo returns nil when the rules can depend on all of an item: then every
 // item's verdict is its own.
 func newMemo(parts [][]string) *memo {
-	m := &memo{kept: make(map[string]verdict)}
+	m := &memo{kept: make(map[string]answer)}
 	for _, p := range parts {
 		if len(p) == 0 || len(p) == 1 && p[0] == "item" {
 			return nil
@@ -99,31 +99,31 @@ func (m *memo) key(key []byte, it item) []byte {
 }
 
 // find returns the verdict for a key, and whether put is worth it otherwise.
-func (m *memo) find(key []byte) (v verdict, found, worth bool) {
+func (m *memo) find(key []byte) (a answer, found, worth bool) {
 	if len(key) > maxKeyBytes {
-		return v, false, false
+		return a, false, false
 	}
 	if m.resting.Load() > 0 {
 		m.resting.Add(-1)
-		return v, false, false
+		return a, false, false
 	}
 	m.mu.RLock()
-	v, found = m.kept[string(key)]
+	a, found = m.kept[string(key)]
 	m.mu.RUnlock()
 	if found {
 		m.hits.Add(1)
 	}
-	return v, found, true
+	return a, found, true
 }
 
-func (m *memo) put(key []byte, v verdict) {
+func (m *memo) put(key []byte, a answer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.kept) >= maxVerdicts {
-		if m.hits.Swap(0) < maxVerdicts {
+	if len(m.kept) >= maxAnswers {
+		if m.hits.Swap(0) < maxAnswers {
 			m.resting.Store(pause)
 		}
 		clear(m.kept)
 	}
-	m.kept[string(key)] = v
+	m.kept[string(key)] = a
 }

@@ -7,15 +7,14 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/otelplat/platform/collector-components/policyprocessor/internal/redact"
+	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.uber.org/zap"
 )
 
-// place is where in a batch the items stand: one resource, one of its scopes, and
-// the rules that were asked for so far. Resource and scope are redacted once, when
-// their items are done, so that a hash is not hashed again for each item, and rules
-// see them as they came.
+// place is where in a batch the items stand: one resource, one of its scopes, and the
+// rules that were asked for so far. Rules see resource and scope as they came: what is
+// to be done to these is done once, when their items are done.
 type place struct {
 	*enforcer
 	ctx  context.Context // of the batch, for whose length a place lives
@@ -24,135 +23,186 @@ type place struct {
 	span   spanItem // the item at hand is one of these
 	record logItem
 	metric metricItem
+	at     item // which it is
 
-	view               *view // of it
-	drop, keep, redact evaluation
-	key                []byte // of what rules can depend on here
-	scratch            []byte // an item's key
-	of                 pcommon.Resource
-	scope              pcommon.InstrumentationScope
-	input              *placeInput // made when OPA needs it first
-	ofResource         []asked
-	ofScope            []asked
+	view        *view // of it
+	screening   screening
+	evaluations []evaluation // by question
+	keys        [][]byte     // by question: what its answer can depend on here
+	scratch     []byte
+	room        []*rule
 
-	matched []string // rules for the item at hand
-	seen    int64    // items of the batch
-	matches map[string]int64
-	counts  map[tally]int64
+	of        pcommon.Resource
+	scope     pcommon.InstrumentationScope
+	placeForm *placeForm // of the two for OPA, made when it needs it first
+	itemForm  ast.Value  // of the item
+
+	found  [kinds][]*rule // rules for the item at hand
+	failed [kinds]*question
+
+	ofResource, ofScope []*rule
+	report              report
 }
 
-// placeInput is what rules see of a place by OPA's values.
-type placeInput struct{ resource, scope ast.Value }
-
-// asked is a rule that an item asked for.
-type asked struct {
-	rule   *redact.Rule
-	reason string
-}
-
-// tally is what items of a batch are counted by.
-type tally struct{ action, rule, reason string }
+// placeForm is what rules see of a place by OPA's values.
+type placeForm struct{ resource, scope ast.Value }
 
 func (e *enforcer) within(ctx context.Context, book *rulebook) *place {
-	return &place{
-		enforcer: e, ctx: ctx, book: book, view: newView(e.telemetry.signal), counts: make(map[tally]int64), matches: make(map[string]int64),
-		drop: evaluation{program: book.dropProgram}, keep: evaluation{program: book.keepProgram},
-		redact: evaluation{program: book.redactProgram},
+	p := &place{
+		enforcer: e, ctx: ctx, book: book, view: newView(e.telemetry.signal),
+		evaluations: make([]evaluation, len(book.list)), keys: make([][]byte, len(book.list)),
 	}
+	p.screening = newScreening(&book.screens, p.view)
+	for i, q := range book.list {
+		p.evaluations[i].program = q.program
+	}
+	return p
 }
 
 func (p *place) enter(r pcommon.Resource, s pcommon.InstrumentationScope) {
 	p.ofScope = p.ofScope[:0]
-	p.of, p.scope, p.input = r, s, nil
+	p.of, p.scope, p.placeForm = r, s, nil
 	p.view.enter(r, s)
-	if p.book.memo != nil {
-		p.key = p.book.memo.place(p.key[:0], r, s)
+	p.screening.enter()
+	for i, q := range p.book.list {
+		if q.memo != nil {
+			p.keys[i] = q.memo.place(p.keys[i][:0], r, s)
+		}
 	}
 }
 
+// leave does to a scope what its items' rules asked for.
 func (p *place) leave(s pcommon.InstrumentationScope) {
-	for _, a := range p.ofScope {
-		if a.rule.Scope(s) > 0 {
-			p.count(actionRedacted, a.rule.Name(), a.reason)
+	for _, r := range p.ofScope {
+		n := 0
+		switch r.kind {
+		case redaction:
+			n = r.redact.Scope(s)
+		case assign:
+			n = r.assign.Scope(s)
 		}
+		p.did(n, r)
 	}
 }
 
+// end does the same to a resource.
 func (p *place) end(r pcommon.Resource) {
-	for _, a := range p.ofResource {
-		if a.rule.Resource(r) > 0 {
-			p.count(actionRedacted, a.rule.Name(), a.reason)
+	if p.book.routes {
+		r.Attributes().Remove(semconv.TelemetryRoute) // the policy's word, not the sender's
+	}
+	for _, rule := range p.ofResource {
+		n := 0
+		switch rule.kind {
+		case redaction:
+			n = rule.redact.Resource(r)
+		case assign:
+			n = rule.assign.Resource(r)
 		}
+		p.did(n, rule)
 	}
 	p.ofResource = p.ofResource[:0]
 }
 
-// done ends the batch.
-func (p *place) done() {
-	p.drop.close()
-	p.keep.close()
-	p.redact.close()
-	p.telemetry.judged(p.ctx, p.seen, p.matches)
-	for t, n := range p.counts {
-		p.telemetry.items(p.ctx, n, t)
+func (p *place) did(n int, r *rule) {
+	if n > 0 {
+		p.report.act(r.kind, r.name, reasonOf(r))
 	}
 }
 
-func (p *place) count(action, rule, reason string) { p.counts[tally{action, rule, reason}]++ }
+// done ends the batch.
+func (p *place) done() {
+	for i := range p.evaluations {
+		p.evaluations[i].close()
+	}
+	p.telemetry.tell(p.ctx, &p.report)
+	for f, t := range p.report.failures {
+		p.log.Warn("telemetry policy failed for items of a batch", zap.String("rule", p.telemetry.name(f.rule)), zap.Int64("items", t.n), zap.String("cause", cause(t.err)))
+	}
+	p.events.tell(p.ctx, &p.report, p.telemetry)
+}
 
 // item applies the rules to one item and says whether it is to be removed.
 func (p *place) item(it item) (remove bool) {
 	if p.ctx.Err() != nil {
 		return true // the batch ends with the context's error
 	}
-	p.seen++
-	if p.nothing(it) {
-		return false
-	}
-	v := p.verdict(it)
-	for _, rule := range v.matched {
-		p.matches[rule]++
-	}
-	for _, f := range v.failed {
-		p.telemetry.failed(p.ctx, f.rule, f.reason)
-		p.log.Warn("telemetry policy failed for an item", zap.String("rule", p.telemetry.name(f.rule)), zap.String("cause", cause(f.err)))
-	}
-	if v.drop != "" {
-		p.count(actionDropped, v.drop, v.reason)
-		return true
-	}
-	if v.keep != "" {
-		reason := reasonRule
-		if v.keep == ruleKeep {
-			reason = reasonEvaluation
+	p.show(it)
+	some := p.ask(observe)
+	if p.ask(drop) {
+		some = true
+		p.ask(keep) // which has nothing to say to what nobody drops
+		if p.drops() {
+			return true
 		}
-		p.count(actionKept, v.keep, reason)
 	}
-	for _, rule := range v.redact {
-		a := asked{rule: rule, reason: reasonRule}
-		if v.unclear[rule] {
-			a.reason = reasonRuleFailed
-		}
-		if it.redact(rule) > 0 {
-			p.count(actionRedacted, rule.Name(), a.reason)
-		}
-		p.ofResource, p.ofScope = note(p.ofResource, a), note(p.ofScope, a)
+	for k := sample; k < kinds; k++ {
+		some = p.ask(k) || some
 	}
-	return false
+	return some && p.apply(it)
 }
 
-// nothing says that no rule has anything to say to an item, which is so for most.
-func (p *place) nothing(it item) bool {
-	if !p.book.native || p.book.redact {
-		return false
-	}
-	v, err := p.decide(it)
-	return err == nil && v.drop == "" && v.keep == ""
+// show puts an item before the rules.
+func (p *place) show(it item) {
+	p.report.seen++
+	p.at, p.itemForm, p.screening.read = it, nil, false
+	p.view.show(it)
 }
 
-func note(list []asked, a asked) []asked {
-	if slices.ContainsFunc(list, func(o asked) bool { return o.rule == a.rule }) {
-		return list
+// ask collects what the questions of a kind have to say to the item, and reports whether
+// that is anything.
+func (p *place) ask(k kind) bool {
+	p.found[k], p.failed[k] = p.found[k][:0], nil
+	for _, q := range p.book.questions[k] {
+		a := p.answer(q)
+		if a.err != nil {
+			p.failed[k] = q
+			p.report.fail(q.failing(), reasonEvaluation, a.err)
+		}
+		for _, r := range a.rules {
+			p.report.match(r)
+			if r.unclear != nil {
+				p.report.fail(r.name, reasonRuleFailed, r.unclear)
+			}
+			p.found[k] = append(p.found[k], r)
+		}
 	}
-	return append(list, a)
+	return len(p.found[k]) > 0 || p.failed[k] != nil
+}
+
+// drops says whether the item is dropped: by a rule of drop that acts, and when none of
+// keep does. A keep that fails keeps.
+func (p *place) drops() bool {
+	by := acting(p.found[drop])
+	if by == nil {
+		return false
+	}
+	if q := p.failed[keep]; q != nil {
+		p.report.act(keep, q.failing(), reasonEvaluation)
+		return false
+	}
+	if kept := acting(p.found[keep]); kept != nil {
+		p.report.act(keep, kept.name, reasonRule)
+		return false
+	}
+	p.report.act(drop, by.name, reasonRule)
+	return true
+}
+
+// acting returns the first rule that is no dry run.
+func acting(list []*rule) *rule {
+	i := slices.IndexFunc(list, func(r *rule) bool { return !r.dryRun })
+	if i < 0 {
+		return nil
+	}
+	return list[i]
+}
+
+func (p *place) forOPA() ast.Value {
+	if p.itemForm == nil {
+		if p.placeForm == nil {
+			p.placeForm = &placeForm{resourceValue(p.of), scopeValue(p.scope)}
+		}
+		p.itemForm = newInput(p.telemetry.signal, p.placeForm.resource, p.placeForm.scope, p.at.document())
+	}
+	return p.itemForm
 }

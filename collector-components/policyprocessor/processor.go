@@ -29,15 +29,19 @@ type work interface {
 }
 
 func newProcessor(set processor.Settings, cfg *Config, signal string) (*policyProcessor, error) {
-	t, err := newTelemetry(set.TelemetrySettings, signal)
+	g := &gate{require: cfg.RequireBundle}
+	t, err := newTelemetry(set.TelemetrySettings, signal, cfg.Bundle, g)
 	if err != nil {
 		return nil, err
 	}
-	p := &policyProcessor{cfg: cfg, gate: &gate{require: cfg.RequireBundle, telemetry: t}}
+	g.telemetry = t
+	p := &policyProcessor{cfg: cfg, gate: g}
 	if cfg.Mode == ModeClaims {
-		p.work = &claims{gate: p.gate, telemetry: t, log: set.Logger, reject: cfg.Reject}
+		p.work = &claims{gate: g, telemetry: t, events: newEvents(), log: set.Logger, reject: cfg.Reject, tenantAttribute: cfg.TenantAttribute}
 	} else {
-		p.work = &enforcer{gate: p.gate, telemetry: t, log: set.Logger, hashKey: hashKey(cfg.HashKey)}
+		p.work = &enforcer{
+			gate: g, telemetry: t, events: newEvents(), log: set.Logger, hashKey: hashKey(cfg.HashKey), observing: cfg.Mode == ModeObserve,
+		}
 	}
 	return p, nil
 }
@@ -57,6 +61,7 @@ func (p *policyProcessor) start(context.Context, component.Host) error {
 // shutdown gives the engine back. What still comes is refused or passes, as while
 // nothing is loaded.
 func (p *policyProcessor) shutdown(context.Context) error {
+	p.gate.telemetry.Shutdown()
 	if p.giveBack == nil {
 		return nil
 	}

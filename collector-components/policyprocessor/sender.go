@@ -11,6 +11,7 @@ import (
 	"github.com/otelplat/platform/policy"
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/otel/attribute"
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -19,24 +20,33 @@ import (
 const (
 	entrypointClaims = "otelplat.claims"
 	serviceName      = "service.name"
+	serviceNamespace = "service.namespace"
 
 	// maxClaims bounds the cached decisions: senders times the services that each
 	// says it is, of which an honest one has one.
 	maxClaims = 4096
 )
 
-// claim is "this principal sends as this service".
-type claim struct{ kind, subject, issuer, tenant, service string }
+// claim is "this principal sends as this service, of this namespace and tenant". What
+// the resource does not say is empty.
+type claim struct{ kind, subject, issuer, tenant, service, namespace, ofTenant string }
 
 func (c claim) input() policy.Input {
 	properties := map[string]any{semconv.SenderIssuer: c.issuer}
 	if c.tenant != "" {
 		properties[semconv.SenderTenant] = c.tenant
 	}
+	claimed := map[string]any{}
+	if c.namespace != "" {
+		claimed["namespace"] = c.namespace
+	}
+	if c.ofTenant != "" {
+		claimed[semconv.SenderTenant] = c.ofTenant
+	}
 	return policy.Input{
 		Subject:  policy.Entity{Type: c.kind, ID: c.subject, Properties: properties},
 		Action:   policy.Action{Name: "send"},
-		Resource: policy.Entity{Type: "service", ID: c.service},
+		Resource: policy.Entity{Type: "service", ID: c.service, Properties: claimed},
 	}
 }
 
@@ -83,11 +93,14 @@ func (s *sender) mayNotSend(r pcommon.Resource, items func() int) bool {
 	}
 	reason := reasonUnauthenticated
 	if s.authenticated {
-		service := ""
-		if v, ok := r.Attributes().Get(serviceName); ok {
-			service = v.AsString()
+		who := s.who
+		var one [3]bool
+		who.service, one[0] = claimed(r, serviceName)
+		who.namespace, one[1] = claimed(r, serviceNamespace)
+		who.ofTenant, one[2] = claimed(r, s.tenantAttribute)
+		if reason = reasonDenied; one == [3]bool{true, true, true} {
+			reason = s.decide(who)
 		}
-		reason = s.decide(service)
 	}
 	if reason == "" || s.failed != nil {
 		return false
@@ -97,15 +110,28 @@ func (s *sender) mayNotSend(r pcommon.Resource, items func() int) bool {
 	}
 	n := items()
 	s.telemetry.claimsRemoved(s.ctx, n, reason)
+	s.events.emit(s.ctx, s.telemetry, semconv.TelemetryRefuse, attribute.String(semconv.TelemetrySender, s.who.kind+":"+s.who.subject),
+		attribute.String(semconv.TelemetryReason, reason), attribute.Int(semconv.TelemetryItems, n))
 	s.log.Warn("telemetry of a service was removed: its sender may not send it",
 		zap.String("reason", reason), zap.String("kind", s.who.kind), zap.String("subject", s.who.subject), zap.Int("items", n))
 	return true
 }
 
+// claimed is what a resource says of itself; "" when it says nothing. It is not ok when
+// it says two things: readers differ in which of two values they take.
+func claimed(r pcommon.Resource, key string) (value string, ok bool) {
+	n := 0
+	for k, v := range r.Attributes().All() {
+		if k == key {
+			value = v.AsString()
+			n++
+		}
+	}
+	return value, n < 2
+}
+
 // decide returns why the sender may not send as the service, "" when it may.
-func (s *sender) decide(service string) (reason string) {
-	who := s.who
-	who.service = service
+func (s *sender) decide(who claim) (reason string) {
 	if reason, known := s.cache.get(s.revision, who); known {
 		return reason
 	}
@@ -119,7 +145,7 @@ func (s *sender) decide(service string) (reason string) {
 		s.failed = errNoBundle
 		return ""
 	case err != nil: // may be another answer next time
-		s.telemetry.failed(s.ctx, entrypointClaims, reasonDecisionFailed)
+		s.telemetry.failed(s.ctx, 1, entrypointClaims, reasonDecisionFailed)
 		s.log.Warn("the claims policy failed", zap.String("cause", cause(err)))
 		return reasonDecisionFailed
 	default:

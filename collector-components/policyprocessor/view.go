@@ -61,6 +61,15 @@ func (v *view) show(it item) compile.Value {
 	return v.document.Value()
 }
 
+// find returns what is at a path of the document.
+func (v *view) find(path []string) compile.Value {
+	at := v.member(path[0])
+	for _, key := range path[1:] {
+		at = at.Member(key)
+	}
+	return at
+}
+
 func (v *view) member(name string) compile.Value {
 	switch name {
 	case "item":

@@ -5,14 +5,7 @@ package semconv
 // Metrics of the collector components. They go through the collector's own
 // telemetry, whose names begin with otelcol and have no dots.
 const (
-	CollectorAuthRefusals    = "otelcol_extension_policy_auth_refusals"   // counter, {request}; attribute reason
-	CollectorPolicyItems     = "otelcol_processor_policy_items"           // counter, {item}; attributes action, rule, reason, otelcol.signal
-	CollectorPolicySeen      = "otelcol_processor_policy_seen_items"      // counter, {item}; attributes otelcol.signal
-	CollectorPolicyMatches   = "otelcol_processor_policy_rule_matches"    // counter, {item}; attributes rule, otelcol.signal
-	CollectorPolicyLastMatch = "otelcol_processor_policy_rule_last_match" // gauge, s of Unix time; attributes rule, otelcol.signal
-	CollectorPolicyFailed    = "otelcol_processor_policy_rule_failures"   // counter, {evaluation}; attributes rule, reason, otelcol.signal
-	CollectorPolicyRefused   = "otelcol_processor_policy_refused_batches" // counter, {batch}; attributes reason, otelcol.signal
-	CollectorPolicyClaims    = "otelcol_processor_policy_claims_items"    // counter, {item}; attributes reason, otelcol.signal
+	CollectorAuthRefusals = "otelcol_extension_policy_auth_refusals" // counter, {request}; attribute reason
 )
 
 // Attributes of those metrics.

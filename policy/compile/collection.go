@@ -272,3 +272,21 @@ func contains(v, item Value) bool {
 	}
 	return false
 }
+
+// Pairs returns the members of an object with their keys, in order; ok is false for
+// anything else.
+func (v Value) Pairs() (keys, values []Value, ok bool) {
+	if !v.k.isObject() {
+		return nil, nil, false
+	}
+	o := v.asObject()
+	return o.keys, o.values, true
+}
+
+// Member returns what is under a name in an object; undefined where there is nothing.
+func (v Value) Member(name string) Value { return dot(v, textValue(name)) }
+
+// Same reports whether two values are one object of the program's constants, or one
+// that was made when the program ran: equal without a look inside. It is never true of
+// a [Record], whose contents change.
+func (v Value) Same(other Value) bool { return v.k == object && v == other }

@@ -21,12 +21,12 @@
 // A key is literal, dots and all, and may end in "*": "attributes.*" is every
 // attribute, "attributes.user.*" each whose key begins with "user.". Values that
 // are maps or lists are searched at every depth. Keys themselves are not changed:
-// a secret in the name of an attribute takes "remove" and that name.
+// a secret in the name of an attribute takes "delete" and that name.
 //
 // # Actions
 //
 // With a pattern (RE2) "mask" puts **** in the place of every match, "hash" the
-// first 16 hexadecimal digits of its HMAC-SHA-256, and "remove" removes each value
+// first 16 hexadecimal digits of its HMAC-SHA-256, and "delete" removes each value
 // in which the pattern matches. Without one they take the whole value. Numbers,
 // booleans and bytes are searched too: a card number that was recorded as an
 // integer becomes a string.

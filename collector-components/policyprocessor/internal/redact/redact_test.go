@@ -58,18 +58,18 @@ func TestLogs(t *testing.T) {
 			body: map[string]any{"a": int64(1)}, want: "****", changed: 1,
 		},
 		"remove empties the body": {
-			spec: redact.Spec{Action: redact.Remove, Fields: []string{"body"}}, body: card, want: nil, changed: 1,
+			spec: redact.Spec{Action: redact.Delete, Fields: []string{"body"}}, body: card, want: nil, changed: 1,
 		},
 		"remove with a pattern leaves a body without a match": {
-			spec: redact.Spec{Action: redact.Remove, Fields: []string{"body"}, Pattern: digits}, body: "fine", want: "fine",
+			spec: redact.Spec{Action: redact.Delete, Fields: []string{"body"}, Pattern: digits}, body: "fine", want: "fine",
 		},
 		"remove takes matching elements out of lists and maps": {
-			spec: redact.Spec{Action: redact.Remove, Fields: []string{"body"}, Pattern: digits},
+			spec: redact.Spec{Action: redact.Delete, Fields: []string{"body"}, Pattern: digits},
 			body: map[string]any{"list": []any{card, "b"}, "x": card},
 			want: map[string]any{"list": []any{"b"}}, changed: 2,
 		},
 		"a literal key has its dots": {
-			spec: redact.Spec{Action: redact.Remove, Fields: []string{"attributes.user.email"}},
+			spec: redact.Spec{Action: redact.Delete, Fields: []string{"attributes.user.email"}},
 			body: "b", attrs: map[string]any{"user.email": "a@b", "user.name": "n"},
 			want: "b", wantAttrs: map[string]any{"user.name": "n"}, changed: 1,
 		},
@@ -204,7 +204,7 @@ func leak[T any](t *testing.T, marshal func(T) ([]byte, error), data T) {
 	}
 }
 
-func TestARuleThatFailsRemovesItsFieldsOrIsNone(t *testing.T) {
+func TestARuleThatFailsDeletesItsFieldsOrIsNone(t *testing.T) {
 	for name, spec := range map[string]redact.Spec{
 		"an unknown action":                     {Action: "blur", Fields: []string{"body"}},
 		"a pattern that does not compile":       {Action: redact.Mask, Fields: []string{"body"}, Pattern: "("},

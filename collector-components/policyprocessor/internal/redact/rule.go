@@ -19,7 +19,7 @@ type Action string
 const (
 	Mask   Action = "mask"
 	Hash   Action = "hash"
-	Remove Action = "remove"
+	Delete Action = "delete"
 )
 
 // Masked stands where a secret stood.
@@ -51,7 +51,7 @@ type Rule struct {
 // Name returns the rule's name.
 func (r *Rule) Name() string { return r.name }
 
-// Action returns the action, which is [Remove] for a rule that failed.
+// Action returns the action, which is [Delete] for a rule that failed.
 func (r *Rule) Action() Action { return r.action }
 
 // Compile returns the rule. The key is that of the "hash" action. With an error
@@ -69,7 +69,7 @@ func Compile(name string, s Spec, key []byte) (*Rule, error) {
 	}
 	var failed error
 	switch s.Action {
-	case Mask, Hash, Remove:
+	case Mask, Hash, Delete:
 	default:
 		failed = fmt.Errorf("redact rule %q: action %q is not mask, hash or remove", name, s.Action)
 	}
@@ -84,7 +84,7 @@ func Compile(name string, s Spec, key []byte) (*Rule, error) {
 		r.needs = needs(s.Pattern)
 	}
 	if failed != nil {
-		r.action, r.pattern, r.needs = Remove, nil, nil
+		r.action, r.pattern, r.needs = Delete, nil, nil
 	}
 	return r, failed
 }

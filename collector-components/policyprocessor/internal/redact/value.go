@@ -27,7 +27,7 @@ func (r *Rule) entries(m pcommon.Map, s *selector) int {
 // value changes v in place, at every depth, and says how many values it changed
 // and whether v itself is to be removed by its owner.
 func (r *Rule) value(v pcommon.Value) (changed int, remove bool) {
-	if r.pattern == nil && r.action == Remove {
+	if r.pattern == nil && r.action == Delete {
 		return 1, true
 	}
 	switch v.Type() {
@@ -57,23 +57,23 @@ func (r *Rule) value(v pcommon.Value) (changed int, remove bool) {
 		if !found {
 			return 0, false
 		}
-		if r.action != Remove {
+		if r.action != Delete {
 			v.SetStr(text)
 		}
-		return 1, r.action == Remove
+		return 1, r.action == Delete
 	}
 	text, found := r.text(v.AsString())
 	if !found {
 		return 0, false
 	}
-	if r.action != Remove {
+	if r.action != Delete {
 		v.SetStr(text)
 	}
-	return 1, r.action == Remove
+	return 1, r.action == Delete
 }
 
 // text returns what stands in the place of s, and whether the rule found
-// anything in it. For [Remove] that is the empty string.
+// anything in it. For [Delete] that is the empty string.
 func (r *Rule) text(s string) (string, bool) {
 	if r.pattern == nil {
 		if s == "" {

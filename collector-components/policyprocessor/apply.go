@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policyprocessor
+
+import (
+	"slices"
+
+	"github.com/otelplat/platform/otelplat/semconv"
+)
+
+// apply does to an item that is not dropped what the rules say, in the order of their
+// kinds, and says whether it is to be removed after all: sampled out, or because a rule
+// failed without which a secret could pass, or reach somebody else's pipeline.
+func (p *place) apply(it item) (remove bool) {
+	for k := range kinds {
+		if q := p.failed[k]; q != nil && k.closed() {
+			p.report.act(drop, q.failing(), reasonEvaluation)
+			return true
+		}
+	}
+	for _, r := range p.found[observe] {
+		p.report.act(observe, r.name, reasonRule)
+	}
+	if r := strictest(p.found[sample]); r != nil && !it.sample(r.threshold) {
+		p.report.act(sample, r.name, reasonRule)
+		return true
+	}
+	for _, r := range p.found[redaction] {
+		if r.dryRun {
+			continue
+		}
+		p.did(it.redact(r.redact), r)
+		p.ofResource, p.ofScope = note(p.ofResource, r), note(p.ofScope, r)
+	}
+	for _, r := range p.found[assign] {
+		if r.dryRun {
+			continue
+		}
+		p.did(it.assign(r.assign), r)
+		p.ofResource, p.ofScope = note(p.ofResource, r), note(p.ofScope, r)
+	}
+	p.route(it)
+	p.annotate(it)
+	return false
+}
+
+// strictest returns the acting rule that keeps least.
+func strictest(list []*rule) (least *rule) {
+	for _, r := range list {
+		if !r.dryRun && (least == nil || r.threshold > least.threshold) {
+			least = r
+		}
+	}
+	return least
+}
+
+// route writes the route, for the connector behind.
+func (p *place) route(it item) {
+	if r := acting(p.found[route]); r != nil {
+		it.notes().PutStr(semconv.TelemetryRoute, r.name)
+		p.report.act(route, r.name, reasonRule)
+	}
+}
+
+// annotate tells on the item what rules would have done that do not act.
+func (p *place) annotate(it item) {
+	for k := range kinds {
+		for _, r := range p.found[k] {
+			if !r.dryRun || k == observe || k == keep {
+				continue
+			}
+			v, ok := it.notes().Get(semconv.PolicyDryRun)
+			if !ok {
+				v = it.notes().PutEmpty(semconv.PolicyDryRun)
+				v.SetEmptySlice()
+			}
+			if what := k.String() + ":" + r.name; v.Slice().Len() < maxDryRuns {
+				v.Slice().AppendEmpty().SetStr(what)
+			}
+			p.report.act(k, r.name, reasonDryRun)
+		}
+	}
+}
+
+// maxDryRuns bounds the annotation.
+const maxDryRuns = 32
+
+func note(list []*rule, r *rule) []*rule {
+	if slices.Contains(list, r) {
+		return list
+	}
+	return append(list, r)
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policyprocessor
+
+// report is what happened to the items of a batch. It is made beside them and told once,
+// at the end: an instrument of OpenTelemetry takes as long as the rules.
+type report struct {
+	seen     int64
+	matches  map[*rule]int64
+	acts     map[act]int64
+	failures map[failure]*trouble
+}
+
+// act is what was done to items, by which rule and why.
+type act struct {
+	kind   kind
+	rule   string
+	reason string
+}
+
+// failure is what failed, and how: for an item, or as a rule.
+type failure struct{ rule, reason string }
+
+// trouble is how often that was, and why the first time.
+type trouble struct {
+	n   int64
+	err error
+}
+
+func (r *report) match(by *rule) {
+	if r.matches == nil {
+		r.matches = make(map[*rule]int64)
+	}
+	r.matches[by]++
+}
+
+func (r *report) act(k kind, rule, reason string) {
+	if r.acts == nil {
+		r.acts = make(map[act]int64)
+	}
+	r.acts[act{k, rule, reason}]++
+}
+
+func (r *report) fail(rule, reason string, err error) {
+	if r.failures == nil {
+		r.failures = make(map[failure]*trouble)
+	}
+	f := failure{rule, reason}
+	t := r.failures[f]
+	if t == nil {
+		t = &trouble{err: err}
+		r.failures[f] = t
+	}
+	t.n++
+}
+
+// reasonOf is why a rule acted: because it said so, or because it cannot be understood.
+func reasonOf(r *rule) string {
+	if r.unclear != nil {
+		return reasonRuleFailed
+	}
+	return reasonRule
+}
