@@ -53,6 +53,9 @@ func (p *place) observe(it item) {
 		return
 	}
 	p.show(it)
+	if p.book.quick && p.screening.missesAll(p.book.asked) {
+		return
+	}
 	p.ask(observe)
 	for _, r := range p.found[observe] {
 		p.report.act(observe, r.name, reasonRule)

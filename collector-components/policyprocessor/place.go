@@ -127,6 +127,9 @@ func (p *place) item(it item) (remove bool) {
 		return true // the batch ends with the context's error
 	}
 	p.show(it)
+	if p.book.quick && p.screening.missesAll(p.book.asked) {
+		return false
+	}
 	some := p.ask(observe)
 	if p.ask(drop) {
 		some = true
@@ -144,14 +147,16 @@ func (p *place) item(it item) (remove bool) {
 // show puts an item before the rules.
 func (p *place) show(it item) {
 	p.report.seen++
-	p.at, p.itemForm, p.screening.read = it, nil, false
+	p.at, p.itemForm, p.screening.read = it, nil, 0
 	p.view.show(it)
 }
 
 // ask collects what the questions of a kind have to say to the item, and reports whether
 // that is anything.
 func (p *place) ask(k kind) bool {
-	p.found[k], p.failed[k] = p.found[k][:0], nil
+	if p.found[k] = p.found[k][:0]; p.failed[k] != nil {
+		p.failed[k] = nil
+	}
 	for _, q := range p.book.questions[k] {
 		a := p.answer(q)
 		if a.err != nil {

@@ -16,6 +16,12 @@ type rulebook struct {
 	list      []*question // all, in the order in which they are asked
 	screens   screens
 	routes    bool
+
+	// asked are the questions that every item is asked: all but keep, which has something
+	// to say only to what is dropped, and those that never have. quick says that each of
+	// them has a screen.
+	asked []*question
+	quick bool
 }
 
 // newRulebook reads the package of a revision. For observing alone it refuses one that
@@ -43,6 +49,14 @@ func newRulebook(p evaluator, hashKey []byte, observing bool) (*rulebook, error)
 	}
 	b.routes = len(b.questions[route]) > 0
 	b.screens = gather(b.list)
+	b.quick = true
+	for _, q := range b.list {
+		if q.kind == keep || q.fixed != nil && len(q.fixed.rules) == 0 {
+			continue
+		}
+		b.asked = append(b.asked, q)
+		b.quick = b.quick && q.fixed == nil && q.screen != nil
+	}
 	return b, nil
 }
 
@@ -74,6 +88,5 @@ func dryRuns(p evaluator) (map[string]bool, error) {
 	return dry, nil
 }
 
-// idle says that the book has nothing to say to any item. What is never dropped needs
-// not be kept.
-func (b *rulebook) idle() bool { return len(b.list) == len(b.questions[keep]) }
+// idle says that the book has nothing to say to any item.
+func (b *rulebook) idle() bool { return len(b.asked) == 0 }

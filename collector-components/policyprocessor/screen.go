@@ -102,7 +102,7 @@ type screening struct {
 	view   *view
 	missed []bool          // by place
 	values []compile.Value // of the item's attributes
-	read   bool            // values are the item's
+	read   uint64          // which of the values are the item's, a bit each
 }
 
 func newScreening(s *screens, v *view) screening {
@@ -140,29 +140,30 @@ func (s *screening) miss(p *probe) bool {
 	case ofPlace:
 		return s.missed[p.n]
 	case ofAttributes:
-		if !s.read {
-			s.readAttributes()
+		if p.n >= 64 || s.read&(1<<p.n) == 0 {
+			s.readAttribute(p.n)
 		}
 		return p.look.Misses(s.values[p.n])
 	}
 	return p.look.Misses(s.view.find(p.look.Path))
 }
 
-// readAttributes reads all attributes that are looked at. One is faster found; several
+// few is up to how many attributes are found one by one, when they are asked for; more
 // are read in one pass, in which most keys are passed over by their length.
-func (s *screening) readAttributes() {
-	s.read = true
+const few = 4
+
+func (s *screening) readAttribute(n int) {
 	m := s.view.ofItem
-	if len(s.keys) < 3 {
-		for i, key := range s.keys {
-			if v, ok := m.Get(key); ok {
-				s.values[i] = native(v)
-			} else {
-				s.values[i] = compile.Value{}
-			}
+	if len(s.keys) <= few || n >= 64 {
+		s.read |= 1 << n
+		if v, ok := m.Get(s.keys[n]); ok {
+			s.values[n] = native(v)
+		} else {
+			s.values[n] = compile.Value{}
 		}
 		return
 	}
+	s.read = ^uint64(0)
 	clear(s.values)
 	for key, v := range m.All() {
 		if s.widths&width(key) == 0 {
@@ -177,4 +178,14 @@ func (s *screening) readAttributes() {
 			}
 		}
 	}
+}
+
+// missesAll reports that none of the questions has anything to say to the item.
+func (s *screening) missesAll(list []*question) bool {
+	for _, q := range list {
+		if !s.misses(q.screen) {
+			return false
+		}
+	}
+	return true
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/otelplat/platform/policy/compile"
 	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
 // view is the document that rules see of an item (see newInput), read where it stands
@@ -17,8 +16,6 @@ type view struct {
 	signal   string
 	inScope  pcommon.InstrumentationScope
 	shown    item
-	status   ptrace.Status // of shown, if it is a span
-	isSpan   bool
 	document compile.Record
 
 	resource, scope, item, itemStatus                compile.Record
@@ -54,10 +51,6 @@ func (v *view) enter(r pcommon.Resource, s pcommon.InstrumentationScope) {
 // show returns the document of an item.
 func (v *view) show(it item) compile.Value {
 	v.shown, v.ofItem = it, it.attributes()
-	var span *spanItem
-	if span, v.isSpan = it.(*spanItem); v.isSpan {
-		v.status = span.Status()
-	}
 	return v.document.Value()
 }
 
@@ -107,18 +100,19 @@ func (v *view) itemMember(name string) compile.Value {
 	switch {
 	case name == "attributes" && has(v.shown, name):
 		return v.itsOwnAttrs.Value()
-	case name == "status" && v.isSpan:
+	case name == "status" && has(v.shown, name):
 		return v.itemStatus.Value()
 	}
 	return v.shown.member(name)
 }
 
 func (v *view) statusMember(name string) compile.Value {
-	switch name {
-	case "code":
-		return compile.Text(statusCode(v.status.Code()))
-	case "message":
-		return compile.Text(v.status.Message())
+	span, ok := v.shown.(*spanItem)
+	switch {
+	case ok && name == "code":
+		return compile.Text(statusCode(span.Status().Code()))
+	case ok && name == "message":
+		return compile.Text(span.Status().Message())
 	}
 	return compile.Value{}
 }
