@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/otelplat/platform/otelplat/semconv"
@@ -83,6 +84,48 @@ func TestClaims(t *testing.T) {
 				p.expectCount(n, claimsMetric, "reason="+reason, "otelcol.signal=traces")
 			}
 		})
+	}
+}
+
+func TestClaimsKnowNamespacesAndTenants(t *testing.T) {
+	p := processorOn(t, ModeClaims, "traces", map[string]string{"claims.rego": `package otelplat.claims
+		default allow := false
+		allow if {
+			input.resource.id == input.subject.id
+			object.get(input.resource, ["properties", "namespace"], "shop") == "shop"
+			object.get(input.resource, ["properties", "tenant"], "acme") == input.subject.properties.tenant
+		}`})
+	ctx := client.NewContext(t.Context(), client.Info{Auth: auth{
+		semconv.SenderKind: "service", semconv.SenderSubject: "orders", semconv.SenderIssuer: "issuer", semconv.SenderTenant: "acme",
+	}})
+	for name, test := range map[string]struct {
+		attributes []string // key, value, …
+		allowed    bool
+	}{
+		"what it is":                   {[]string{"service.name", "orders", "service.namespace", "shop", "tenant.id", "acme"}, true},
+		"no word of namespace, tenant": {[]string{"service.name", "orders"}, true},
+		"another namespace":            {[]string{"service.name", "orders", "service.namespace", "bank"}, false},
+		"another tenant":               {[]string{"service.name", "orders", "tenant.id", "evil"}, false},
+		"two names":                    {[]string{"service.name", "orders", "service.name", "inventory"}, false},
+		"two tenants":                  {[]string{"service.name", "orders", "tenant.id", "acme", "tenant.id", "evil"}, false},
+	} {
+		td := ptrace.NewTraces()
+		rs := td.ResourceSpans().AppendEmpty()
+		rs.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+		for i := 0; i < len(test.attributes); i += 2 {
+			rs.Resource().Attributes().PutStr(test.attributes[i]+strings.Repeat("~", i), test.attributes[i+1])
+		}
+		text, err := (&ptrace.JSONMarshaler{}).MarshalTraces(td)
+		if err != nil {
+			t.Fatal(err)
+		}
+		td, err = (&ptrace.JSONUnmarshaler{}).UnmarshalTraces([]byte(strings.ReplaceAll(string(text), "~", ""))) // keys twice
+		if err != nil {
+			t.Fatal(err)
+		}
+		if td, _ = p.traces(ctx, td); (td.SpanCount() == 1) != test.allowed {
+			t.Errorf("%s: %d spans left, expected allowed to be %v", name, td.SpanCount(), test.allowed)
+		}
 	}
 }
 

@@ -76,7 +76,7 @@ func TestAnAnswerIsKeptForItemsThatAreTheSameToTheRules(t *testing.T) {
 						in.show(&logItem{r})
 						for _, q := range book.list {
 							got := in.answer(q)
-							want := (&question{kind: q.kind, name: q.name, path: q.path, rules: q.rules, policy: p.engine.Snapshot()}).byOPA(t.Context(), in.forOPA())
+							want := opas(t, &question{kind: q.kind, name: q.name, path: q.path, rules: q.rules, policy: p.engine.Snapshot()}, in)
 							if got.err != nil || want.err != nil || fmt.Sprint(namesOf(got)) != fmt.Sprint(namesOf(want)) {
 								t.Fatalf("%s of a=%v b=%v severity=%d service=%s scope=%s: %v, expected %v", q.path, a, i%2, severity, service, scope, namesOf(got), namesOf(want))
 							}

@@ -88,7 +88,7 @@ func (p *place) leave(s pcommon.InstrumentationScope) {
 // end does the same to a resource.
 func (p *place) end(r pcommon.Resource) {
 	if p.book.routes {
-		r.Attributes().Remove(semconv.TelemetryRoute) // the policy's word, not the sender's
+		r.Attributes().Remove(semconv.TelemetryRoute)
 	}
 	for _, rule := range p.ofResource {
 		n := 0
@@ -125,6 +125,9 @@ func (p *place) done() {
 func (p *place) item(it item) (remove bool) {
 	if p.ctx.Err() != nil {
 		return true // the batch ends with the context's error
+	}
+	if p.book.routes {
+		it.notes().Remove(semconv.TelemetryRoute) // the policy's word, not the sender's
 	}
 	p.show(it)
 	if p.book.quick && p.screening.missesAll(p.book.asked) {
