@@ -81,10 +81,10 @@ func (e *enforcer) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces,
 				in.span.Span = s
 				return in.item(&in.span)
 			})
-			in.leave(ss.Scope())
+			in.leave(ss.Scope(), ss)
 			return ss.Spans().Len() == 0
 		})
-		in.end(rs.Resource())
+		in.end(rs.Resource(), rs)
 		return rs.ScopeSpans().Len() == 0
 	})
 	return td, outcome(ctx, td.ResourceSpans().Len())
@@ -108,10 +108,10 @@ func (e *enforcer) logs(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
 				in.record.LogRecord = r
 				return in.item(&in.record)
 			})
-			in.leave(sl.Scope())
+			in.leave(sl.Scope(), sl)
 			return sl.LogRecords().Len() == 0
 		})
-		in.end(rl.Resource())
+		in.end(rl.Resource(), rl)
 		return rl.ScopeLogs().Len() == 0
 	})
 	return ld, outcome(ctx, ld.ResourceLogs().Len())
@@ -135,10 +135,10 @@ func (e *enforcer) metrics(ctx context.Context, md pmetric.Metrics) (pmetric.Met
 				in.metric.Metric = m
 				return in.item(&in.metric)
 			})
-			in.leave(sm.Scope())
+			in.leave(sm.Scope(), sm)
 			return sm.Metrics().Len() == 0
 		})
-		in.end(rm.Resource())
+		in.end(rm.Resource(), rm)
 		return rm.ScopeMetrics().Len() == 0
 	})
 	return md, outcome(ctx, md.ResourceMetrics().Len())

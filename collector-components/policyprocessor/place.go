@@ -71,13 +71,19 @@ func (p *place) enter(r pcommon.Resource, s pcommon.InstrumentationScope) {
 	}
 }
 
+// withSchema is the list that a resource or scope stands at the head of.
+type withSchema interface {
+	SchemaUrl() string
+	SetSchemaUrl(string)
+}
+
 // leave does to a scope what its items' rules asked for.
-func (p *place) leave(s pcommon.InstrumentationScope) {
+func (p *place) leave(s pcommon.InstrumentationScope, list withSchema) {
 	for _, r := range p.ofScope {
 		n := 0
 		switch r.kind {
 		case redaction:
-			n = r.redact.Scope(s)
+			n = r.redact.Scope(s) + r.redact.Schema(list)
 		case assign:
 			n = r.assign.Scope(s)
 		}
@@ -86,7 +92,7 @@ func (p *place) leave(s pcommon.InstrumentationScope) {
 }
 
 // end does the same to a resource.
-func (p *place) end(r pcommon.Resource) {
+func (p *place) end(r pcommon.Resource, list withSchema) {
 	if p.book.routes {
 		r.Attributes().Remove(semconv.TelemetryRoute)
 	}
@@ -94,7 +100,7 @@ func (p *place) end(r pcommon.Resource) {
 		n := 0
 		switch rule.kind {
 		case redaction:
-			n = rule.redact.Resource(r)
+			n = rule.redact.Resource(r) + rule.redact.Schema(list)
 		case assign:
 			n = rule.assign.Resource(r)
 		}

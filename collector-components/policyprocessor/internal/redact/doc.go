@@ -17,6 +17,7 @@
 //	name               a span's name
 //	status             a span's status message
 //	event_name         a log record's event name, the names of a span's events
+//	*                  every place in which text can be; see [Everything]
 //
 // A key is literal, dots and all, and may end in "*": "attributes.*" is every
 // attribute, "attributes.user.*" each whose key begins with "user.". Values that

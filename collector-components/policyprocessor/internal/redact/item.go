@@ -12,16 +12,18 @@ import (
 // Resource applies the rule's resource.* fields, for all items of the resource at
 // once: what one item's rule takes from it is taken from its neighbours' too. Like
 // the others below it returns how many values were changed or removed.
-func (r *Rule) Resource(res pcommon.Resource) int { return r.entries(res.Attributes(), &r.resource) }
+func (r *Rule) Resource(res pcommon.Resource) int {
+	return r.entries(res.Attributes(), &r.resource) + r.entities(res)
+}
 
 // Scope applies the rule's scope.* fields, for all items of the scope.
 func (r *Rule) Scope(s pcommon.InstrumentationScope) int {
-	return r.entries(s.Attributes(), &r.scope)
+	return r.entries(s.Attributes(), &r.scope) + r.scopeNames(s)
 }
 
 // Span applies the rule to a span, its events and its links.
 func (r *Rule) Span(span ptrace.Span) int {
-	n := r.entries(span.Attributes(), &r.attributes)
+	n := r.entries(span.Attributes(), &r.attributes) + r.traceStates(span)
 	if r.spanName {
 		n += r.stringField(span.Name, span.SetName)
 	}
@@ -48,6 +50,9 @@ func (r *Rule) Span(span ptrace.Span) int {
 // Log applies the rule to a log record.
 func (r *Rule) Log(record plog.LogRecord) int {
 	n := r.entries(record.Attributes(), &r.attributes)
+	if r.everything {
+		n += r.stringField(record.SeverityText, record.SetSeverityText)
+	}
 	if r.eventName {
 		n += r.stringField(record.EventName, record.SetEventName)
 	}
@@ -76,7 +81,7 @@ func (r *Rule) Metric(m pmetric.Metric) int {
 	if r.attributes.empty() {
 		return 0
 	}
-	n := r.entries(m.Metadata(), &r.attributes)
+	n := r.entries(m.Metadata(), &r.attributes) + r.metricNames(m)
 	switch m.Type() {
 	case pmetric.MetricTypeGauge:
 		n += r.numbers(m.Gauge().DataPoints())

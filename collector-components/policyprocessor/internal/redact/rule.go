@@ -46,6 +46,7 @@ type Rule struct {
 
 	body, attributes, events, links, resource, scope selector
 	spanName, status, eventName                      bool
+	everything                                       bool
 }
 
 // Name returns the rule's name.
@@ -83,6 +84,12 @@ func Compile(name string, s Spec, key []byte) (*Rule, error) {
 	if r.pattern != nil {
 		r.needs = needs(s.Pattern)
 	}
+	if r.everything && s.Pattern == "" && failed == nil {
+		failed = fmt.Errorf("redact rule %q: the field %q takes a pattern", name, Everything)
+	}
+	if failed != nil && r.everything {
+		return nil, failed // what is left of an item without any text is no item
+	}
 	if failed != nil {
 		r.action, r.pattern, r.needs = Delete, nil, nil
 	}
@@ -93,6 +100,9 @@ var errField = errors.New("unknown field")
 
 func (r *Rule) field(f string) error {
 	switch f {
+	case Everything:
+		r.all()
+		return nil
 	case "body":
 		r.body.prefixes = append(r.body.prefixes, "")
 		r.body.whole = true

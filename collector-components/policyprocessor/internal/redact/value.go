@@ -17,6 +17,10 @@ func (r *Rule) entries(m pcommon.Map, s *selector) int {
 		if !s.matches(key) {
 			return false
 		}
+		if r.hides(key) {
+			n++
+			return true
+		}
 		changed, remove := r.value(v)
 		n += changed
 		return remove
@@ -35,7 +39,11 @@ func (r *Rule) value(v pcommon.Value) (changed int, remove bool) {
 		return 0, false
 	case pcommon.ValueTypeMap:
 		if r.pattern != nil {
-			v.Map().RemoveIf(func(_ string, inner pcommon.Value) bool {
+			v.Map().RemoveIf(func(key string, inner pcommon.Value) bool {
+				if r.hides(key) {
+					changed++
+					return true
+				}
 				n, gone := r.value(inner)
 				changed += n
 				return gone
