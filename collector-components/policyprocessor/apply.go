@@ -5,6 +5,7 @@ package policyprocessor
 import (
 	"slices"
 
+	"github.com/otelplat/platform/collector-components/policyprocessor/internal/redact"
 	"github.com/otelplat/platform/otelplat/semconv"
 )
 
@@ -25,13 +26,7 @@ func (p *place) apply(it item) (remove bool) {
 		p.report.act(sample, r.name, reasonRule)
 		return true
 	}
-	for _, r := range p.found[redaction] {
-		if r.dryRun {
-			continue
-		}
-		p.did(it.redact(r.redact), r)
-		p.ofResource, p.ofScope = note(p.ofResource, r), note(p.ofScope, r)
-	}
+	p.redact(it)
 	for _, r := range p.found[assign] {
 		if r.dryRun {
 			continue
@@ -42,6 +37,55 @@ func (p *place) apply(it item) (remove bool) {
 	p.route(it)
 	p.annotate(it)
 	return false
+}
+
+// redact applies the redactions that act, together. Items one after another mostly have
+// the same.
+func (p *place) redact(it item) {
+	if len(p.found[redaction]) == 0 {
+		return
+	}
+	if !slices.Equal(p.redactions.found, p.found[redaction]) {
+		p.redactions = newRedactions(p.found[redaction])
+	}
+	d := &p.redactions
+	if len(d.rules) == 0 {
+		return
+	}
+	clear(d.counts)
+	it.redact(d.set, d.counts)
+	for i, n := range d.counts {
+		if n > 0 {
+			p.did(n, d.rules[i])
+		}
+	}
+	if !d.noted {
+		d.noted = true
+		for _, r := range d.rules {
+			p.ofResource, p.ofScope = note(p.ofResource, r), note(p.ofScope, r)
+		}
+	}
+}
+
+// redactions are those of an item, and what they count in.
+type redactions struct {
+	found  []*rule
+	rules  []*rule // those that act
+	set    *redact.Set
+	counts []int
+	noted  bool // for the resource and the scope at hand
+}
+
+func newRedactions(found []*rule) redactions {
+	d := redactions{found: slices.Clone(found)}
+	var list []*redact.Rule
+	for _, r := range found {
+		if !r.dryRun {
+			d.rules, list = append(d.rules, r), append(list, r.redact.Rule(0))
+		}
+	}
+	d.set, d.counts = redact.NewSet(list...), make([]int, len(list))
+	return d
 }
 
 // strictest returns the acting rule that keeps least.

@@ -39,8 +39,10 @@ type item interface {
 	// the item stays.
 	sample(threshold uint64) (keep bool)
 
-	// redact and assign apply a rule, and return how many values were changed.
-	redact(*redact.Rule) int
+	// redact applies rules, and adds to the counts, by rule, how many values were changed.
+	redact(rules *redact.Set, counts []int)
+
+	// assign applies a rule, and returns how many values were written.
 	assign(*setting.Fields) int
 }
 

@@ -17,11 +17,11 @@ type logItem struct{ plog.LogRecord }
 
 var logFields = []string{"attributes", "body", "body_text", "event_name", "severity_number", "severity_text"}
 
-func (l *logItem) names() []string              { return logFields }
-func (l *logItem) attributes() pcommon.Map      { return l.Attributes() }
-func (l *logItem) notes() pcommon.Map           { return l.Attributes() }
-func (l *logItem) redact(r *redact.Rule) int    { return r.Log(l.LogRecord) }
-func (l *logItem) assign(f *setting.Fields) int { return f.Log(l.LogRecord) }
+func (l *logItem) names() []string                    { return logFields }
+func (l *logItem) attributes() pcommon.Map            { return l.Attributes() }
+func (l *logItem) notes() pcommon.Map                 { return l.Attributes() }
+func (l *logItem) redact(r *redact.Set, counts []int) { r.Log(l.LogRecord, counts) }
+func (l *logItem) assign(f *setting.Fields) int       { return f.Log(l.LogRecord) }
 
 func (l *logItem) document() document {
 	return document{

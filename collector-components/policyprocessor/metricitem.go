@@ -14,11 +14,11 @@ type metricItem struct{ pmetric.Metric }
 
 var metricFields = []string{"description", "monotonic", "name", "temporality", "type", "unit"}
 
-func (m *metricItem) names() []string              { return metricFields }
-func (m *metricItem) attributes() pcommon.Map      { return none }
-func (m *metricItem) notes() pcommon.Map           { return m.Metadata() }
-func (m *metricItem) redact(r *redact.Rule) int    { return r.Metric(m.Metric) }
-func (m *metricItem) assign(f *setting.Fields) int { return f.Metric(m.Metric) }
+func (m *metricItem) names() []string                    { return metricFields }
+func (m *metricItem) attributes() pcommon.Map            { return none }
+func (m *metricItem) notes() pcommon.Map                 { return m.Metadata() }
+func (m *metricItem) redact(r *redact.Set, counts []int) { r.Metric(m.Metric, counts) }
+func (m *metricItem) assign(f *setting.Fields) int       { return f.Metric(m.Metric) }
 
 // sample keeps every metric: a series of which one point in ten is there is no smaller
 // series but a broken one.

@@ -40,6 +40,7 @@ type place struct {
 	found  [kinds][]*rule // rules for the item at hand
 	failed [kinds]*question
 
+	redactions          redactions
 	ofResource, ofScope []*rule
 	report              report
 }
@@ -60,7 +61,7 @@ func (e *enforcer) within(ctx context.Context, book *rulebook) *place {
 }
 
 func (p *place) enter(r pcommon.Resource, s pcommon.InstrumentationScope) {
-	p.ofScope = p.ofScope[:0]
+	p.ofScope, p.redactions.noted = p.ofScope[:0], false
 	p.of, p.scope, p.placeForm = r, s, nil
 	p.view.enter(r, s)
 	p.screening.enter()
@@ -83,7 +84,7 @@ func (p *place) leave(s pcommon.InstrumentationScope, list withSchema) {
 		n := 0
 		switch r.kind {
 		case redaction:
-			n = r.redact.Scope(s) + r.redact.Schema(list)
+			n = alone(func(counts []int) { r.redact.Scope(s, counts); r.redact.Schema(list, counts) })
 		case assign:
 			n = r.assign.Scope(s)
 		}
@@ -100,13 +101,20 @@ func (p *place) end(r pcommon.Resource, list withSchema) {
 		n := 0
 		switch rule.kind {
 		case redaction:
-			n = rule.redact.Resource(r) + rule.redact.Schema(list)
+			n = alone(func(counts []int) { rule.redact.Resource(r, counts); rule.redact.Schema(list, counts) })
 		case assign:
 			n = rule.assign.Resource(r)
 		}
 		p.did(n, rule)
 	}
 	p.ofResource = p.ofResource[:0]
+}
+
+// alone counts what one rule changes.
+func alone(f func(counts []int)) int {
+	var counts [1]int
+	f(counts[:])
+	return counts[0]
 }
 
 func (p *place) did(n int, r *rule) {

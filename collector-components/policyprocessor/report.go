@@ -6,7 +6,8 @@ package policyprocessor
 // at the end: an instrument of OpenTelemetry takes as long as the rules.
 type report struct {
 	seen     int64
-	matches  map[*rule]int64
+	matches  []matched      // of the first rules that matched
+	more     map[*rule]int64 // of those beyond few
 	acts     map[act]int64
 	failures map[failure]*trouble
 }
@@ -27,11 +28,40 @@ type trouble struct {
 	err error
 }
 
+// matched is how many items a rule matched.
+type matched struct {
+	rule *rule
+	n    int64
+}
+
+// fewMatched is up to how many rules it is faster to look for one than to hash it.
+const fewMatched = 8
+
 func (r *report) match(by *rule) {
-	if r.matches == nil {
-		r.matches = make(map[*rule]int64)
+	for i := range r.matches {
+		if m := &r.matches[i]; m.rule == by {
+			m.n++
+			return
+		}
 	}
-	r.matches[by]++
+	if len(r.matches) < fewMatched {
+		r.matches = append(r.matches, matched{by, 1})
+		return
+	}
+	if r.more == nil {
+		r.more = make(map[*rule]int64)
+	}
+	r.more[by]++
+}
+
+// matched calls f for every rule that matched.
+func (r *report) matched(f func(by *rule, n int64)) {
+	for _, m := range r.matches {
+		f(m.rule, m.n)
+	}
+	for by, n := range r.more {
+		f(by, n)
+	}
 }
 
 func (r *report) act(k kind, rule, reason string) {

@@ -24,8 +24,8 @@ type rule struct {
 	name   string
 	dryRun bool
 
-	redact    *redact.Rule
-	unclear   error // what is wrong with the redaction, which now removes its fields
+	redact    *redact.Set // of one
+	unclear   error       // what is wrong with the redaction, which now removes its fields
 	assign    *setting.Fields
 	threshold uint64 // of the sample
 }
@@ -123,7 +123,7 @@ func (t *ruleTable) redaction(name string, said any) (*rule, error) {
 	if r.unclear = errors.Join(err, failed); compiled == nil {
 		return nil, r.unclear
 	}
-	r.redact = compiled
+	r.redact = redact.NewSet(compiled)
 	if t.worded == nil || len(t.worded) >= maxRules {
 		t.worded = make(map[string]*rule)
 	}

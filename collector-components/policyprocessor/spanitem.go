@@ -17,11 +17,11 @@ type spanItem struct{ ptrace.Span }
 
 var spanFields = []string{"attributes", "duration_ns", "events", "kind", "links", "name", "root", "status"}
 
-func (s *spanItem) names() []string              { return spanFields }
-func (s *spanItem) attributes() pcommon.Map      { return s.Attributes() }
-func (s *spanItem) notes() pcommon.Map           { return s.Attributes() }
-func (s *spanItem) redact(r *redact.Rule) int    { return r.Span(s.Span) }
-func (s *spanItem) assign(f *setting.Fields) int { return f.Span(s.Span) }
+func (s *spanItem) names() []string                    { return spanFields }
+func (s *spanItem) attributes() pcommon.Map            { return s.Attributes() }
+func (s *spanItem) notes() pcommon.Map                 { return s.Attributes() }
+func (s *spanItem) redact(r *redact.Set, counts []int) { r.Span(s.Span, counts) }
+func (s *spanItem) assign(f *setting.Fields) int       { return f.Span(s.Span) }
 
 func (s *spanItem) document() document {
 	return document{

@@ -80,11 +80,11 @@ func (t *telemetry) attributes(by ...string) metric.MeasurementOption {
 func (t *telemetry) tell(ctx context.Context, r *report) {
 	t.ProcessorPolicySeenItems.Add(ctx, r.seen, t.attributes())
 	now := float64(time.Now().UnixMilli()) / 1000
-	for rule, n := range r.matches {
+	r.matched(func(rule *rule, n int64) {
 		by := t.attributes(semconv.CollectorAction, actions[rule.kind], semconv.CollectorRule, t.name(rule.name))
 		t.ProcessorPolicyRuleMatches.Add(ctx, n, by)
 		t.ProcessorPolicyRuleLastMatch.Record(ctx, now, by)
-	}
+	})
 	for a, n := range r.acts {
 		t.ProcessorPolicyItems.Add(ctx, n, t.attributes(
 			semconv.CollectorAction, actions[a.kind], semconv.CollectorRule, t.name(a.rule), semconv.CollectorReason, a.reason))

@@ -2,7 +2,7 @@
 
 // Package redact takes secrets out of telemetry. It knows no collector and no
 // policy engine: a [Rule] says which fields, what to look for and what to do with
-// it, and [Rule.Span], [Rule.Log] and [Rule.Metric] do it to one item in place.
+// it, and a [Set] of them does it to one item after another, in place.
 //
 // # Fields
 //

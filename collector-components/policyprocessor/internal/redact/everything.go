@@ -18,11 +18,10 @@ const Everything = "*"
 
 // all makes the rule one of every place.
 func (r *Rule) all() {
-	r.everything, r.spanName, r.status, r.eventName = true, true, true, true
-	for _, s := range []*selector{&r.body, &r.attributes, &r.events, &r.links, &r.resource, &r.scope} {
-		s.prefixes = append(s.prefixes, "")
+	r.everything, r.spanName, r.status, r.eventName, r.wholeBody = true, true, true, true, true
+	for at := ofAttributes; at < places; at++ {
+		r.at[at].prefixes, r.at[at].all = append(r.at[at].prefixes, ""), true
 	}
-	r.body.whole = true
 }
 
 // hides reports whether an entry has to go because of its key.
@@ -34,15 +33,16 @@ func (r *Rule) hides(key string) bool {
 	return found
 }
 
-// Schema applies the rule to the schema URL of resources or scopes of their kind.
-func (r *Rule) Schema(s interface {
+// Schema applies the rules to the schema URL of resources, or of scopes.
+func (s *Set) Schema(of interface {
 	SchemaUrl() string
 	SetSchemaUrl(string)
-}) int {
-	if !r.everything {
-		return 0
+}, counts []int) {
+	for i, r := range s.rules {
+		if r.everything {
+			counts[i] += r.stringField(of.SchemaUrl, of.SetSchemaUrl)
+		}
 	}
-	return r.stringField(s.SchemaUrl, s.SetSchemaUrl)
 }
 
 func (r *Rule) entities(res pcommon.Resource) (n int) {

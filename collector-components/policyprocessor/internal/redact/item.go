@@ -9,116 +9,104 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
-// Resource applies the rule's resource.* fields, for all items of the resource at
-// once: what one item's rule takes from it is taken from its neighbours' too. Like
-// the others below it returns how many values were changed or removed.
-func (r *Rule) Resource(res pcommon.Resource) int {
-	return r.entries(res.Attributes(), &r.resource) + r.entities(res)
+// Resource applies the rules' resource.* fields, for all items of the resource at once:
+// what one item's rule takes from it is taken from its neighbours' too. Like the others
+// below it adds, by rule, how many values were changed or removed.
+func (s *Set) Resource(res pcommon.Resource, counts []int) {
+	s.entries(res.Attributes(), ofResource, counts)
+	s.each(counts, func(r *Rule) int { return r.entities(res) })
 }
 
-// Scope applies the rule's scope.* fields, for all items of the scope.
-func (r *Rule) Scope(s pcommon.InstrumentationScope) int {
-	return r.entries(s.Attributes(), &r.scope) + r.scopeNames(s)
+// Scope applies the rules' scope.* fields, for all items of the scope.
+func (s *Set) Scope(scope pcommon.InstrumentationScope, counts []int) {
+	s.entries(scope.Attributes(), ofScope, counts)
+	s.each(counts, func(r *Rule) int { return r.scopeNames(scope) })
 }
 
-// Span applies the rule to a span, its events and its links.
-func (r *Rule) Span(span ptrace.Span) int {
-	n := r.entries(span.Attributes(), &r.attributes) + r.traceStates(span)
-	if r.spanName {
-		n += r.stringField(span.Name, span.SetName)
+// Span applies the rules to a span, its events and its links.
+func (s *Set) Span(span ptrace.Span, counts []int) {
+	s.entries(span.Attributes(), ofAttributes, counts)
+	for i, r := range s.rules {
+		if r.spanName {
+			counts[i] += r.stringField(span.Name, span.SetName)
+		}
+		if r.status {
+			counts[i] += r.stringField(span.Status().Message, span.Status().SetMessage)
+		}
+		counts[i] += r.traceStates(span)
 	}
-	if r.status {
-		n += r.stringField(span.Status().Message, span.Status().SetMessage)
-	}
-	if !r.events.empty() || r.eventName {
-		for i := range span.Events().Len() {
-			e := span.Events().At(i)
-			n += r.entries(e.Attributes(), &r.events)
+	for _, e := range span.Events().All() {
+		s.entries(e.Attributes(), ofEvents, counts)
+		for i, r := range s.rules {
 			if r.eventName {
-				n += r.stringField(e.Name, e.SetName)
+				counts[i] += r.stringField(e.Name, e.SetName)
 			}
 		}
 	}
-	if !r.links.empty() {
-		for i := range span.Links().Len() {
-			n += r.entries(span.Links().At(i).Attributes(), &r.links)
+	for _, l := range span.Links().All() {
+		s.entries(l.Attributes(), ofLinks, counts)
+	}
+}
+
+// Log applies the rules to a log record.
+func (s *Set) Log(record plog.LogRecord, counts []int) {
+	s.entries(record.Attributes(), ofAttributes, counts)
+	for i, r := range s.rules {
+		if r.everything {
+			counts[i] += r.stringField(record.SeverityText, record.SetSeverityText)
+		}
+		if r.eventName {
+			counts[i] += r.stringField(record.EventName, record.SetEventName)
+		}
+		if r.wholeBody && record.Body().Type() != pcommon.ValueTypeEmpty {
+			n, remove := r.value(record.Body())
+			if counts[i] += n; remove {
+				pcommon.NewValueEmpty().CopyTo(record.Body())
+			}
 		}
 	}
-	return n
+	if record.Body().Type() == pcommon.ValueTypeMap {
+		s.entries(record.Body().Map(), ofBody, counts)
+	}
 }
 
-// Log applies the rule to a log record.
-func (r *Rule) Log(record plog.LogRecord) int {
-	n := r.entries(record.Attributes(), &r.attributes)
-	if r.everything {
-		n += r.stringField(record.SeverityText, record.SetSeverityText)
-	}
-	if r.eventName {
-		n += r.stringField(record.EventName, record.SetEventName)
-	}
-	return n + r.bodyOf(record.Body())
-}
-
-func (r *Rule) bodyOf(body pcommon.Value) int {
-	switch {
-	case r.body.empty() || body.Type() == pcommon.ValueTypeEmpty:
-		return 0
-	case r.body.whole:
-		n, remove := r.value(body)
-		if remove {
-			pcommon.NewValueEmpty().CopyTo(body)
-		}
-		return n
-	case body.Type() == pcommon.ValueTypeMap:
-		return r.entries(body.Map(), &r.body)
-	}
-	return 0
-}
-
-// Metric applies the rule to the attributes of all data points of a metric, to
-// those of their exemplars, and to the metric's metadata.
-func (r *Rule) Metric(m pmetric.Metric) int {
-	if r.attributes.empty() {
-		return 0
-	}
-	n := r.entries(m.Metadata(), &r.attributes) + r.metricNames(m)
+// Metric applies the rules to the attributes of all data points of a metric, to those of
+// their exemplars, and to the metric's metadata.
+func (s *Set) Metric(m pmetric.Metric, counts []int) {
+	s.entries(m.Metadata(), ofAttributes, counts)
+	s.each(counts, func(r *Rule) int { return r.metricNames(m) })
 	switch m.Type() {
 	case pmetric.MetricTypeGauge:
-		n += r.numbers(m.Gauge().DataPoints())
+		s.numbers(m.Gauge().DataPoints(), counts)
 	case pmetric.MetricTypeSum:
-		n += r.numbers(m.Sum().DataPoints())
+		s.numbers(m.Sum().DataPoints(), counts)
 	case pmetric.MetricTypeHistogram:
-		for i := range m.Histogram().DataPoints().Len() {
-			p := m.Histogram().DataPoints().At(i)
-			n += r.entries(p.Attributes(), &r.attributes) + r.exemplars(p.Exemplars())
+		for _, p := range m.Histogram().DataPoints().All() {
+			s.entries(p.Attributes(), ofAttributes, counts)
+			s.exemplars(p.Exemplars(), counts)
 		}
 	case pmetric.MetricTypeExponentialHistogram:
-		for i := range m.ExponentialHistogram().DataPoints().Len() {
-			p := m.ExponentialHistogram().DataPoints().At(i)
-			n += r.entries(p.Attributes(), &r.attributes) + r.exemplars(p.Exemplars())
+		for _, p := range m.ExponentialHistogram().DataPoints().All() {
+			s.entries(p.Attributes(), ofAttributes, counts)
+			s.exemplars(p.Exemplars(), counts)
 		}
 	case pmetric.MetricTypeSummary:
-		for i := range m.Summary().DataPoints().Len() {
-			n += r.entries(m.Summary().DataPoints().At(i).Attributes(), &r.attributes)
+		for _, p := range m.Summary().DataPoints().All() {
+			s.entries(p.Attributes(), ofAttributes, counts)
 		}
 	case pmetric.MetricTypeEmpty:
 	}
-	return n
 }
 
-func (r *Rule) numbers(points pmetric.NumberDataPointSlice) int {
-	n := 0
-	for i := range points.Len() {
-		p := points.At(i)
-		n += r.entries(p.Attributes(), &r.attributes) + r.exemplars(p.Exemplars())
+func (s *Set) numbers(points pmetric.NumberDataPointSlice, counts []int) {
+	for _, p := range points.All() {
+		s.entries(p.Attributes(), ofAttributes, counts)
+		s.exemplars(p.Exemplars(), counts)
 	}
-	return n
 }
 
-func (r *Rule) exemplars(list pmetric.ExemplarSlice) int {
-	n := 0
-	for i := range list.Len() {
-		n += r.entries(list.At(i).FilteredAttributes(), &r.attributes)
+func (s *Set) exemplars(list pmetric.ExemplarSlice, counts []int) {
+	for _, e := range list.All() {
+		s.entries(e.FilteredAttributes(), ofAttributes, counts)
 	}
-	return n
 }

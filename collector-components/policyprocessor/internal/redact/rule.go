@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -42,11 +43,14 @@ type Rule struct {
 	action  Action
 	pattern *regexp.Regexp // nil: the whole value
 	needs   *bytesSet      // what a match has at least one of; nil: unknown
+	one     bool           // needs is the character alone
+	alone   byte
+	least   int // bytes of a match
 	key     []byte
 
-	body, attributes, events, links, resource, scope selector
-	spanName, status, eventName                      bool
-	everything                                       bool
+	at                                     [places]selector
+	spanName, status, eventName, wholeBody bool
+	everything                             bool
 }
 
 // Name returns the rule's name.
@@ -82,7 +86,8 @@ func Compile(name string, s Spec, key []byte) (*Rule, error) {
 		}
 	}
 	if r.pattern != nil {
-		r.needs = needs(s.Pattern)
+		r.needs, r.least = needs(s.Pattern), shortest(s.Pattern)
+		r.alone, r.one = r.needs.only()
 	}
 	if r.everything && s.Pattern == "" && failed == nil {
 		failed = fmt.Errorf("redact rule %q: the field %q takes a pattern", name, Everything)
@@ -91,7 +96,7 @@ func Compile(name string, s Spec, key []byte) (*Rule, error) {
 		return nil, failed // what is left of an item without any text is no item
 	}
 	if failed != nil {
-		r.action, r.pattern, r.needs = Delete, nil, nil
+		r.action, r.pattern, r.needs, r.one, r.least = Delete, nil, nil, false, 0
 	}
 	return r, failed
 }
@@ -104,8 +109,7 @@ func (r *Rule) field(f string) error {
 		r.all()
 		return nil
 	case "body":
-		r.body.prefixes = append(r.body.prefixes, "")
-		r.body.whole = true
+		r.wholeBody = true
 		return nil
 	case "name":
 		r.spanName = true
@@ -117,18 +121,15 @@ func (r *Rule) field(f string) error {
 		r.eventName = true
 		return nil
 	}
-	place, key, _ := strings.Cut(f, ".")
-	into := map[string]*selector{
-		"body": &r.body, "attributes": &r.attributes, "events": &r.events,
-		"links": &r.links, "resource": &r.resource, "scope": &r.scope,
-	}[place]
-	if into == nil || key == "" {
+	where, key, _ := strings.Cut(f, ".")
+	at := slices.Index(placeNames[:], where)
+	if at < 0 || key == "" {
 		return fmt.Errorf("%w %q", errField, f)
 	}
 	if prefix, star := strings.CutSuffix(key, "*"); star {
-		into.prefixes = append(into.prefixes, prefix)
+		r.at[at].prefixes, r.at[at].all = append(r.at[at].prefixes, prefix), r.at[at].all || prefix == ""
 	} else {
-		into.keys = append(into.keys, key)
+		r.at[at].keys = append(r.at[at].keys, key)
 	}
 	return nil
 }
@@ -136,12 +137,15 @@ func (r *Rule) field(f string) error {
 // selector says which keys of a map a rule means.
 type selector struct {
 	keys, prefixes []string
-	whole          bool // of a body: also when it is no map
+	all            bool // one of the prefixes is that of every key
 }
 
 func (s *selector) empty() bool { return len(s.keys) == 0 && len(s.prefixes) == 0 }
 
 func (s *selector) matches(key string) bool {
+	if s.all {
+		return true
+	}
 	for _, k := range s.keys {
 		if k == key {
 			return true

@@ -3,30 +3,11 @@
 package redact
 
 import (
+	"math"
+	"strings"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
-
-// entries takes what the rule finds from the selected keys of a map and returns
-// how many values it changed or removed.
-func (r *Rule) entries(m pcommon.Map, s *selector) int {
-	if s.empty() || m.Len() == 0 {
-		return 0
-	}
-	n := 0
-	m.RemoveIf(func(key string, v pcommon.Value) bool {
-		if !s.matches(key) {
-			return false
-		}
-		if r.hides(key) {
-			n++
-			return true
-		}
-		changed, remove := r.value(v)
-		n += changed
-		return remove
-	})
-	return n
-}
 
 // value changes v in place, at every depth, and says how many values it changed
 // and whether v itself is to be removed by its owner.
@@ -70,6 +51,9 @@ func (r *Rule) value(v pcommon.Value) (changed int, remove bool) {
 		}
 		return 1, r.action == Delete
 	}
+	if r.pattern != nil && r.tooShort(v) {
+		return 0, false
+	}
 	text, found := r.text(v.AsString())
 	if !found {
 		return 0, false
@@ -78,6 +62,38 @@ func (r *Rule) value(v pcommon.Value) (changed int, remove bool) {
 		v.SetStr(text)
 	}
 	return 1, r.action == Delete
+}
+
+// cannotMatch tells of most texts, at next to no cost, that the pattern finds nothing.
+func (r *Rule) cannotMatch(s string) bool {
+	switch {
+	case len(s) < r.least:
+		return true
+	case r.one:
+		return strings.IndexByte(s, r.alone) < 0
+	}
+	return r.needs.missing(s)
+}
+
+// tooShort tells the same of a number, before it is made a text.
+func (r *Rule) tooShort(v pcommon.Value) bool {
+	switch v.Type() {
+	case pcommon.ValueTypeBool:
+		return r.least > len("false")
+	case pcommon.ValueTypeInt:
+		if r.least < 2 || r.least > len("-9223372036854775808") {
+			return r.least >= 2
+		}
+		beyond := int64(1) // the least number of that many digits
+		for range r.least - 1 {
+			if beyond > math.MaxInt64/10 {
+				return false
+			}
+			beyond *= 10
+		}
+		return v.Int() < beyond && v.Int() > -beyond/10
+	}
+	return false
 }
 
 // text returns what stands in the place of s, and whether the rule found
@@ -96,7 +112,7 @@ func (r *Rule) text(s string) (string, bool) {
 			return "", true
 		}
 	}
-	if r.needs.missing(s) || !r.pattern.MatchString(s) {
+	if r.cannotMatch(s) || !r.pattern.MatchString(s) {
 		return s, false
 	}
 	switch r.action {
