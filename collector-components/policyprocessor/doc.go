@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package policyprocessor is the collector processor "otelplat_policy": Rego decides what
-// may be sent, what is kept and what is taken out of it. It works on traces,
-// metrics and logs, in one of two modes.
+// may be sent, what is kept, what is taken out of it and where it goes. It works on traces,
+// metrics and logs, in one of three modes.
 //
 //	processors:
 //	  otelplat_policy/claims:
@@ -19,22 +19,25 @@
 //
 // A new revision of the bundle is in force for the next batch, without a restart.
 // Instances whose bundle comes from the same place share one engine, one watch and
-// one connection.
+// one connection. docs/governance.md has policies to start from.
 //
 // # claims
 //
 // For each resource the package otelplat.claims is asked whether the sender may
 // send as that service. The sender is the one that an authenticator of the receiver
-// such as otelplat_policy_auth put into the request, never something in the data. The input
-// is AuthZEN's:
+// such as otelplat_policy_auth put into the request, never something in the data. The
+// input is AuthZEN's:
 //
 //	{"subject": {"type": "service", "id": "orders", "properties": {"issuer": …, "tenant": …}},
 //	 "action": {"name": "send"},
-//	 "resource": {"type": "service", "id": "<service.name>"}}
+//	 "resource": {"type": "service", "id": "<service.name>",
+//	              "properties": {"namespace": "<service.namespace>", "tenant": "<tenant.id>"}}}
 //
-// What may not be sent is removed and counted by reason (unauthenticated, denied,
-// decision_failed) in otelcol_processor_policy_claims_items; the rest goes on.
-// Decisions are cached, 4096 of them, for as long as their revision is in force.
+// What may not be sent is removed, counted by reason (unauthenticated, denied,
+// decision_failed) in otelcol_processor_policy_claims_items, and told in an event; the rest
+// goes on. A resource that says twice who it is may not be sent at all: readers differ in
+// which of two values they take. Decisions are cached, 4096 of them, for as long as their
+// revision is in force. With reject the request is refused as a whole, permanently.
 //
 // # enforce
 //
@@ -42,11 +45,16 @@
 //
 //	drop contains "noise" if …       # names of rules
 //	keep contains "errors" if …      # beats drop
+//	observe contains "v1" if …       # only counts
+//	sample["noisy"] := 0.1 if …      # of several the least; consistent by trace
 //	redact["card-number"] := {       # package redact lists fields and actions
 //		"action": "mask",
 //		"fields": ["body", "attributes.*"],
 //		"pattern": `[0-9]{16}`,
 //	}
+//	set["team"] := {"attributes.team": "shop"} if …  # package setting lists fields
+//	route := "eu" if …               # for the connector otelplat_route
+//	dry_run contains "noise"         # annotates instead of acting; "*" is all
 //
 // The input is
 //
@@ -55,26 +63,48 @@
 //	 "scope": {"name": …, "version": …, "attributes": {…}},
 //	 "item": …}
 //
-// with an item that is a span {name, kind: "server", status: {code: "error",
-// message}, attributes}, a log record {body, severity_text, severity_number,
-// event_name, attributes} whose body is text, a structured one as JSON, or a metric
-// {name, type: "sum"}. Rules see an item as it came, before any of them redacts it.
-// resource.* and scope.* fields are redacted once for all items of the resource or
-// scope, when one item asks for it. Names of rules belong into the policy: those
-// beyond 256 are counted as "_other".
+// with an item that is a span {name, kind: "server", status: {code: "error", message},
+// duration_ns, root, attributes, events: [{name, attributes}], links: [{attributes}]}, a log
+// record {body, body_text, severity_text, severity_number, event_name, attributes} whose
+// body is what was sent and whose body_text is that as text, or a metric {name, type: "sum",
+// unit, description, monotonic, temporality: "delta"}. Rules see an item as it came, before
+// any of them changes it, and what they do is done in the order of the list above. Fields
+// of resource and scope are written once for all of their items, when one item asks for it.
 //
-// Every item that was dropped, kept or redacted is counted by rule, reason and
-// signal in otelcol_processor_policy_items. A bundle without drop and redact costs
-// nothing for each item, one without redact nothing for redaction. Verdicts are
-// kept, 8192 of them, by the parts of the input that the rules can depend on: rules
-// about names, kinds and a few attributes cost tenths of a microsecond for each
-// item, those about bodies or ids tens of microseconds, since they are evaluated.
+// Sampling keeps a span when the randomness of its trace reaches the threshold, as
+// OpenTelemetry's consistent probability sampling has it: what came with a stricter
+// threshold stays, and the threshold is written, so that sampling twice is sampling once.
+// Log records go by their trace, and carry sampling.threshold; without a trace they are
+// chosen at random. Metrics are not sampled.
+//
+// A sender's own otelplat.telemetry.route is removed where the bundle has routes: on items
+// and on resources.
+//
+// Every item that was dropped, kept, sampled out, redacted, set or routed is counted by
+// rule, reason and signal in otelcol_processor_policy_items, and every match of a rule in
+// otelcol_processor_policy_rule_matches. Names of rules belong into the policy: those beyond
+// 256 are counted as "_other". Some batches a second are told as events
+// otelplat.telemetry.govern, with the numbers and no values.
+//
+// # observe
+//
+// A bundle of observe rules alone is asked, and nothing is changed: the collector makes no
+// copy of the data for this. A bundle with other rules is refused, and the last good one
+// stays.
+//
+// # How it is asked
+//
+// Rules are compiled as package policy compiles them. Of most items a look at an attribute
+// or two tells that no rule has anything to say (compile.Screen): tens of nanoseconds,
+// whatever the number of rules, and no allocation. Others are evaluated natively. What
+// cannot be lowered is OPA's, tens of microseconds; its answers are kept, 8192 for each rule,
+// by the parts of the input that the rule can depend on.
 //
 // # When something fails
 //
-// A keep or drop that fails keeps the item. A redact rule that cannot be understood
-// removes the fields that it names; when these are not known, or when redact fails
-// as a whole, the item is dropped. Each is counted in
+// A keep, drop, sample or set that fails does nothing. A redact rule that cannot be
+// understood deletes the fields that it names; when these are not known, or when a redact or
+// the route fails, the item is dropped. Each is counted in
 // otelcol_processor_policy_rule_failures.
 //
 // While no bundle is loaded, batches are refused with Unavailable (HTTP 503), for

@@ -6,7 +6,7 @@ package policyprocessor
 // at the end: an instrument of OpenTelemetry takes as long as the rules.
 type report struct {
 	seen     int64
-	matches  []matched      // of the first rules that matched
+	matches  []matched       // of the first rules that matched
 	more     map[*rule]int64 // of those beyond few
 	acts     map[act]int64
 	failures map[failure]*trouble
