@@ -228,7 +228,7 @@ func TestTheDefaultConfiguration(t *testing.T) {
 		}
 		w.push(fstest.MapFS{
 			"claims.rego":    {Data: claims},
-			"telemetry.rego": {Data: []byte("package otelplat.telemetry\ndrop contains \"all-logs\" if input.signal == \"logs\"\nredact[\"r\"] := {\"action\": \"remove\", \"fields\": [\"body\"]}\n")},
+			"telemetry.rego": {Data: []byte("package otelplat.telemetry\ndrop contains \"all-logs\" if input.signal == \"logs\"\nredact[\"r\"] := {\"action\": \"delete\", \"fields\": [\"body\"]}\n")},
 		})
 		w.eventually("the new rule drops", func() bool {
 			if err := w.log(orders, "orders", "no longer"); err != nil {

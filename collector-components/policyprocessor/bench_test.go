@@ -10,6 +10,7 @@ import (
 
 	"github.com/otelplat/platform/policy"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/processor/processortest"
 )
@@ -95,6 +96,28 @@ func BenchmarkEnforce(b *testing.B) {
 				}
 			}
 			perItem(b, "span")
+		})
+		b.Run("metrics/"+name, func(b *testing.B) {
+			md := pmetric.NewMetrics()
+			rm := md.ResourceMetrics().AppendEmpty()
+			rm.Resource().Attributes().PutStr("service.name", "orders")
+			list := rm.ScopeMetrics().AppendEmpty().Metrics()
+			for range batchSize {
+				m := list.AppendEmpty()
+				m.SetName("http.server.request.duration")
+				p := m.SetEmptyGauge().DataPoints().AppendEmpty()
+				for k := range 10 {
+					p.Attributes().PutStr(fmt.Sprintf("k%d", k), "some value")
+				}
+			}
+			p := benchProcessor(b, ModeEnforce, "metrics", files)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.metrics(b.Context(), md); err != nil {
+					b.Fatal(err)
+				}
+			}
+			perItem(b, "metric")
 		})
 	}
 }
