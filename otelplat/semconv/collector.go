@@ -5,7 +5,6 @@ package semconv
 // Metrics of the collector components. They go through the collector's own
 // telemetry, whose names begin with otelcol and have no dots.
 const (
-	CollectorAuthRefusals    = "otelcol_extension_policy_auth_refusals"   // counter, {request}; attribute reason
 	CollectorPolicyItems     = "otelcol_processor_policy_items"           // counter, {item}; attributes action, rule, reason, otelcol.signal
 	CollectorPolicySeen      = "otelcol_processor_policy_seen_items"      // counter, {item}; attributes otelcol.signal
 	CollectorPolicyMatches   = "otelcol_processor_policy_rule_matches"    // counter, {item}; attributes rule, otelcol.signal
@@ -30,4 +29,7 @@ const (
 	SenderIssuer    = "issuer"
 	SenderTenant    = "tenant"
 	SenderPrincipal = "principal" // "<kind>:<subject>"
+	SenderMethod    = "method"    // jwt, api_key, certificate
+	SenderRoles     = "roles"     // list of strings
+	SenderScopes    = "scopes"    // list of strings
 )
