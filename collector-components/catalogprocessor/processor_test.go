@@ -251,6 +251,13 @@ func TestADocumentInEtcdComesByTheConnectionOfTheRegistry(t *testing.T) {
 		t.Fatal(err)
 	}
 	coordtest.Eventually(t, patience, func() bool { return through(in)[semconv.CatalogTeam] == "checkout" }, "the document")
+	if err := store.Delete(t.Context(), "catalogue", versioned.Any); err != nil {
+		t.Fatal(err)
+	}
+	coordtest.Eventually(t, patience, func() bool {
+		_, marked := through(in)[semconv.CatalogKnown]
+		return !marked
+	}, "nobody to be marked once the document is gone")
 }
 
 func TestAnUnknownServiceIsToldOfOnceForEachCatalogue(t *testing.T) {

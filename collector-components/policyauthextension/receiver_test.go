@@ -317,6 +317,41 @@ func TestWhileAnIssuersKeysAreNotKnownItsSendersAreToTryAgainAndTheOthersSend(t 
 	}, "the keys to be known")
 }
 
+func TestTheStartWaitsForKeysAWhile(t *testing.T) {
+	server, err := devissuer.Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	for _, test := range []struct {
+		fault devissuer.Faults
+		wait  time.Duration
+		known bool
+	}{
+		{devissuer.Faults{Delay: 50 * time.Millisecond}, time.Minute, true},
+		{devissuer.Faults{Status: http.StatusServiceUnavailable}, time.Millisecond, false},
+	} {
+		server.Break(test.fault)
+		cfg := createDefaultConfig().(*Config)
+		cfg.Issuers, cfg.WaitForKeys = []IssuerConfig{{Issuer: server.URL}}, test.wait
+		e, err := newExtension(extensiontest.NewNopSettings(metadata.Type), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Start(t.Context(), componenttest.NewNopHost()); err != nil {
+			t.Fatal(err)
+		}
+		now, cancel := context.WithCancel(t.Context())
+		cancel()
+		if known := e.verifiers.Load().waitReady(now) == nil; known != test.known {
+			t.Errorf("%+v: after the start the keys are known: %v, expected %v", test.fault, known, test.known)
+		}
+		if err := e.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWhatWasTakenBackIsRefused(t *testing.T) {
 	etcd := coordtest.Etcd(t)
 	jwks, token := issuer(t, "orders")
