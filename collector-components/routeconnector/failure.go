@@ -37,7 +37,7 @@ func (w *ways[C]) failure(ctx context.Context, parts []error) error {
 		if w.cfg.PartialFailure == PartialDrop {
 			// As text: a gRPC status within would be the answer, and would say to try again.
 			return consumererror.NewPermanent(fmt.Errorf("otelplat_route: %d of %d routes failed: %s",
-				failed, len(parts), errors.Join(append(transient, permanent...)...)))
+				failed, len(parts), errors.Join(append(transient, permanent...)...).Error()))
 		}
 	}
 	return fmt.Errorf("otelplat_route: %d of %d routes failed: %w", failed, len(parts), errors.Join(transient...))
