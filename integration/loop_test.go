@@ -274,7 +274,7 @@ func testClaims(t *testing.T, p *running) {
 	})
 	report("orders", filepath.Join(t.TempDir(), "absent"))
 	p.eventually(30*time.Second, "a report without a token is counted", func() bool {
-		return p.counted(semconv.CollectorAuthRefusals, `reason="no_token"`) > 0
+		return p.counted("otelcol_extension_policy_auth_refusals", `reason="no_token"`) > 0
 	})
 	if r := p.signals("inventory")["inventory-1"]; r.State == "bad" {
 		t.Errorf("inventory-1 was condemned by reports that nobody vouches for: %+v", r)

@@ -5,20 +5,18 @@ package policyauthextension
 import (
 	"context"
 
+	"github.com/otelplat/platform/collector-components/policyauthextension/internal/metadata"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension"
 )
 
-// Type is the component's type in a configuration.
-var Type = component.MustNewType("otelplat_policy_auth")
-
 // NewFactory returns the factory of the extension.
 func NewFactory() extension.Factory {
-	return extension.NewFactory(Type, defaultConfig, create, component.StabilityLevelAlpha)
+	return extension.NewFactory(metadata.Type, createDefaultConfig, create, metadata.ExtensionStability)
 }
 
-func defaultConfig() component.Config {
-	return &Config{Audience: "otelplat"}
+func createDefaultConfig() component.Config {
+	return &Config{Audience: "otelplat", WaitForKeys: defaultWait}
 }
 
 func create(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {

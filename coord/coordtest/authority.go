@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,7 +50,8 @@ func NewAuthority(t testing.TB) *Authority {
 }
 
 // Issue signs a certificate for a name, on loopback, that is valid for so long from now; a
-// negative time makes one that has expired. It returns the files of certificate and key.
+// negative time makes one that has expired. A SPIFFE ID as the name is in it as a URI too.
+// It returns the files of certificate and key.
 func (a *Authority) Issue(t testing.TB, name string, valid time.Duration) (certFile, keyFile string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -74,6 +76,9 @@ func (a *Authority) Reissue(t testing.TB, name string, valid time.Duration, cert
 		NotAfter: time.Now().Add(valid), KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	if id, err := url.Parse(name); err == nil && id.Scheme == "spiffe" {
+		template.URIs = []*url.URL{id}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
 	if err != nil {

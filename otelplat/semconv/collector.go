@@ -2,13 +2,8 @@
 
 package semconv
 
-// Metrics of the collector components. They go through the collector's own
-// telemetry, whose names begin with otelcol and have no dots.
-const (
-	CollectorAuthRefusals = "otelcol_extension_policy_auth_refusals" // counter, {request}; attribute reason
-)
-
-// Attributes of those metrics.
+// Attributes of the metrics of the collector's components. The metrics' own names are in
+// each component's metadata.yaml.
 const (
 	CollectorAction = "action" // dropped, kept, redacted
 	CollectorRule   = "rule"   // name of the rule in the bundle
@@ -23,4 +18,7 @@ const (
 	SenderIssuer    = "issuer"
 	SenderTenant    = "tenant"
 	SenderPrincipal = "principal" // "<kind>:<subject>"
+	SenderMethod    = "method"    // jwt, api_key, certificate
+	SenderRoles     = "roles"     // list of strings
+	SenderScopes    = "scopes"    // list of strings
 )

@@ -76,6 +76,8 @@ type keySource interface {
 	// missing is told that a token names a key that is not there. It returns the newest
 	// set after it may have looked for it.
 	missing(ctx context.Context) *keys
+	// ready waits until keys are known.
+	ready(ctx context.Context) error
 	close() error
 }
 
@@ -153,6 +155,10 @@ func OpenIssuer(_ context.Context, c Config) (*JWT, error) {
 // Close ends what fetches keys. It is idempotent; the last keys go on to verify.
 func (v *JWT) Close() error { return v.keys.close() }
 
+// WaitReady waits until the issuer's keys are known. It returns the context's error, or
+// [ErrNoKeys] after Close.
+func (v *JWT) WaitReady(ctx context.Context) error { return v.keys.ready(ctx) }
+
 // Verify returns whose token it is.
 func (v *JWT) Verify(ctx context.Context, token string) (*Principal, error) {
 	// Go's base64 passes over line feeds: many texts would be one token.
@@ -161,6 +167,10 @@ func (v *JWT) Verify(ctx context.Context, token string) (*Principal, error) {
 	}
 	keys := v.keys.keys()
 	if keys == nil {
+		// A token of another issuer does not wait for this one's keys: a [Chain] asks the next.
+		if err := v.look(token); err != nil {
+			return nil, err
+		}
 		if keys = v.keys.missing(ctx); keys == nil {
 			return nil, ErrNoKeys
 		}

@@ -82,6 +82,9 @@ func (f *keyFile) keys() *keys {
 // missing finds nothing more than keys does: the file is looked at anyway.
 func (f *keyFile) missing(context.Context) *keys { return f.keys() }
 
+// ready has nothing to wait for: a file without keys is not opened.
+func (f *keyFile) ready(context.Context) error { return nil }
+
 func (f *keyFile) close() error { return nil }
 
 // read reads the file, unless it is as it was.

@@ -123,6 +123,25 @@ func (s *keySet) missing(ctx context.Context) *keys {
 	return s.current.Load()
 }
 
+// ready waits for the first fetch that succeeds.
+func (s *keySet) ready(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		fetched := s.fetched
+		s.mu.Unlock()
+		if s.current.Load() != nil {
+			return nil
+		}
+		select {
+		case <-fetched:
+		case <-ctx.Done():
+			return fmt.Errorf("authn: keys of %s: %w", s.config.Issuer, ctx.Err())
+		case <-s.done:
+			return ErrNoKeys
+		}
+	}
+}
+
 func (s *keySet) run(ctx context.Context) {
 	defer close(s.done)
 	failures := 0

@@ -192,3 +192,38 @@ func TestAChainAsksTheVerifierOfTheIssuer(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestOneIssuerThatIsAwayKeepsNobodyElseOut(t *testing.T) {
+	away, there := server(t), server(t)
+	away.Break(devissuer.Faults{Status: 503})
+	first := follow(t, away)
+	chain := authn.Chain(first, follow(t, there))
+	if p, err := chain.Verify(t.Context(), of(t, there, devissuer.Claims{Subject: "ann"})); err != nil || p.Issuer != there.URL {
+		t.Errorf("the other issuer's token: %v, %v", p, err)
+	}
+	if _, err := chain.Verify(t.Context(), of(t, away, devissuer.Claims{Subject: "ann"})); !errors.Is(err, authn.ErrNoKeys) {
+		t.Errorf("a token of the issuer that is away: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := first.WaitReady(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("waiting for keys that are not known: %v", err)
+	}
+	away.Break(devissuer.Faults{})
+	if err := first.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chain.Verify(t.Context(), of(t, away, devissuer.Claims{Subject: "ann"})); err != nil {
+		t.Errorf("once its keys are known: %v", err)
+	}
+}
+
+func TestWaitingForKeysEndsWithTheVerifier(t *testing.T) {
+	s := server(t)
+	s.Break(devissuer.Faults{Status: 503})
+	v := follow(t, s)
+	v.Close()
+	if err := v.WaitReady(t.Context()); !errors.Is(err, authn.ErrNoKeys) {
+		t.Errorf("after Close: %v", err)
+	}
+}
