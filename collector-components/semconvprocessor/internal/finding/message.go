@@ -66,9 +66,10 @@ func (k *Key) Attribute() string {
 	switch k.ID {
 	case MissingMetric, MissingEvent, UnitMismatch, UnexpectedInstrument, KindMismatch:
 		return ""
-	}
-	if k.Of == k.Name { // a metric or an event itself
-		return ""
+	case Deprecated, NotStable, TypeMismatch, InvalidFormat:
+		if k.Of == k.Name { // a metric or an event itself
+			return ""
+		}
 	}
 	return k.Name
 }

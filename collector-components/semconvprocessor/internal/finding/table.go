@@ -56,7 +56,7 @@ func (t *Table) Merge(name string, tally *Tally, now time.Time, minimum Level) (
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.service(name)
-	tally.End(func(k Key, n int64) {
+	overflow += tally.End(func(k Key, n int64) {
 		e := s.entries[k]
 		if e == nil {
 			if t.held >= t.maxFindings {

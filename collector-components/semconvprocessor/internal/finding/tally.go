@@ -28,7 +28,14 @@ type Tally struct {
 	at      []int32 // by site
 	touched []Site
 	others  map[Key]int64
+
+	overflow int64 // that there was no room for
 }
+
+// maxOthers bounds the names that one tally holds and no registry foresees: a
+// service that makes up names may send as many in a batch as the batch has room
+// for.
+const maxOthers = 4096
 
 // Begin empties the tally for a registry's sites, the first of which is none.
 func (t *Tally) Begin(sites []Key) {
@@ -60,18 +67,22 @@ func (t *Tally) Other(k Key) {
 	if k.Level == Off {
 		return
 	}
-	k.Name = clip(k.Name)
-	k.Of = clip(k.Of)
-	t.others[k]++
 	t.Counts[k.ID][k.Level]++
+	k.Name, k.Of = clip(k.Name), clip(k.Of)
+	if n, known := t.others[k]; known || len(t.others) < maxOthers {
+		t.others[k] = n + 1
+		return
+	}
+	t.overflow++
 }
 
 // Empty reports whether nothing was found.
 func (t *Tally) Empty() bool { return len(t.touched) == 0 && len(t.others) == 0 }
 
-// End calls f for everything that was found, and empties the tally. The strings
-// of the keys may be parts of the telemetry.
-func (t *Tally) End(f func(Key, int64)) {
+// End calls f for everything that was found, empties the tally, and returns how
+// many findings it had no room for. The strings of the keys may be parts of the
+// telemetry.
+func (t *Tally) End(f func(Key, int64)) (overflow int64) {
 	for _, s := range t.touched {
 		f(t.sites[s], int64(t.at[s]))
 		t.at[s] = 0
@@ -82,6 +93,8 @@ func (t *Tally) End(f func(Key, int64)) {
 	}
 	clear(t.others)
 	t.Counts = [IDs][Levels]int64{}
+	overflow, t.overflow = t.overflow, 0
+	return overflow
 }
 
 // maxName bounds, in bytes, what is kept of a name.
