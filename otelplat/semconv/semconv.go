@@ -39,3 +39,22 @@ const (
 	WeaverNote       = "weaver.finding.context.deprecation_note"
 	WeaverService    = "weaver.finding.resource.attribute.service.name"
 )
+
+// Metrics of the collector's processor of conventions, and what their attributes
+// are called beside those of all its processors.
+const (
+	CollectorSemconvFindings    = "otelcol_processor_semconv_findings"              // counter, {finding}; attributes service, level, id, otelcol.signal
+	CollectorSemconvItems       = "otelcol_processor_semconv_items"                 // counter, {item}; attributes level, otelcol.signal
+	CollectorSemconvDropped     = "otelcol_processor_semconv_dropped_items"         // counter, {item}; attributes id, otelcol.signal
+	CollectorSemconvEnforced    = "otelcol_processor_semconv_enforcements"          // counter, {action}; attributes action, id, outcome, otelcol.signal
+	CollectorSemconvOverflow    = "otelcol_processor_semconv_overflow_findings"     // counter, {finding}; attributes otelcol.signal
+	CollectorSemconvSuppressed  = "otelcol_processor_semconv_suppressed_events"     // counter, {event}
+	CollectorSemconvEntries     = "otelcol_processor_semconv_registry_entries"      // gauge, {entry}; attributes kind
+	CollectorSemconvSeenEntries = "otelcol_processor_semconv_registry_seen_entries" // gauge, {entry}; attributes kind
+
+	CollectorSemconvID      = "id"
+	CollectorSemconvLevel   = "level"
+	CollectorSemconvService = "service"
+	CollectorSemconvOutcome = "outcome"
+	CollectorSemconvKind    = "kind"
+)

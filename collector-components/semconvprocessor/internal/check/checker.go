@@ -33,6 +33,7 @@ type Checker struct {
 	drop    finding.ID
 	marks   uint32 // ids to annotate
 	acts    []act
+	at      points // of the metric at hand
 }
 
 // Begin prepares for a batch. Without an enforcement nothing is changed.
@@ -88,6 +89,12 @@ func (c *Checker) Scope(m pcommon.Map, s finding.Signal) finding.ID {
 		c.annotate(m)
 	}
 	return c.drop
+}
+
+// DropAll counts items that go with their resource or scope, unchecked.
+func (c *Checker) DropAll(id finding.ID, n int) {
+	c.Items[finding.Violation] += int64(n)
+	c.Done[DropItem][id] += int64(n)
 }
 
 // attributes checks all of a map, and then does what is to be enforced on it.

@@ -20,7 +20,8 @@ func (c *Checker) Metric(m pmetric.Metric) (dropped int64, gone bool) {
 	} else {
 		c.metric(known, m)
 	}
-	p := points{Checker: c, known: known, level: c.highest, drop: c.drop, marks: c.marks}
+	p := &c.at
+	*p = points{Checker: c, known: known, level: c.highest, drop: c.drop, marks: c.marks}
 	left := p.check(m)
 	c.marks = p.marks
 	if left > 0 {

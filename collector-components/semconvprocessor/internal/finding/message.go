@@ -9,7 +9,7 @@ import (
 
 // Message says in words what was found, without any value of the telemetry.
 func (k *Key) Message() string {
-	name, of := text(k.Name), text(k.Of)
+	name, of := Text(k.Name), Text(k.Of)
 	what := "Attribute"
 	if k.Attribute() == "" {
 		what = "Event"
@@ -89,5 +89,5 @@ func on(of string) string {
 	return " on '" + of + "'"
 }
 
-// text makes a name that was cut, or never was UTF-8, fit for an event.
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// Text makes a name that was cut, or never was UTF-8, fit for an event.
+func Text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
