@@ -5,6 +5,7 @@ package semconvprocessor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -82,7 +83,7 @@ func openState(c *Config, log *zap.Logger, suppressed metric.Int64Counter) (*sta
 	}
 	s.compile(&first)
 	if s.rules.Load() == nil { // only the embedded registry can be bad, and a test reads it
-		return nil, fmt.Errorf("the embedded registry does not read")
+		return nil, errors.New("otelplat_semconv: the embedded registry does not read")
 	}
 	run, stop := context.WithCancel(context.Background()) // ends with Close
 	s.stop = stop

@@ -4,6 +4,7 @@ package registry
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -40,15 +41,20 @@ var OpenTelemetry = sync.OnceValues(func() ([]*Document, error) {
 
 // Parse returns the document that a text holds, as package configsrc does, which
 // reads the documents of users: an unknown field is an error.
-func Parse(text []byte) (*Document, error) {
+func Parse(text []byte) (d *Document, err error) {
 	var fields map[string]any
 	if err := yaml.Unmarshal(text, &fields); err != nil {
 		return nil, err
 	}
-	d := new(Document)
+	d = new(Document)
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{TagName: "config", Result: d, ErrorUnused: true})
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if recover() != nil { // mapstructure wants names of fields to be texts
+			err = errors.New("a field's name is not text")
+		}
+	}()
 	return d, decoder.Decode(fields)
 }

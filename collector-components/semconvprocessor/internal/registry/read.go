@@ -18,14 +18,12 @@ const (
 	ExtendsNone          = "none"
 )
 
-// maxExtends ends a chain of groups that extend each other.
-const maxExtends = 16
-
 // reader puts together what one or more documents define. A later document's
 // definition takes the place of an earlier one of the same name.
 type reader struct {
 	attributes map[string]*AttributeDef
-	groups     map[string]*Signal // by id, for those that extend or include them
+	groups     map[string]*Signal        // by id, for those that extend or include them
+	resolved   map[*Signal][]Requirement // nil while it is being resolved
 	signals    map[section]map[string]*SignalDef
 	resource   *SignalDef
 	namespaces []string
@@ -48,6 +46,7 @@ func Read(d *Document) (*Definitions, error) {
 	r := &reader{
 		attributes: make(map[string]*AttributeDef),
 		groups:     make(map[string]*Signal),
+		resolved:   make(map[*Signal][]Requirement),
 		signals:    map[section]map[string]*SignalDef{spanSection: {}, metricSection: {}, eventSection: {}},
 	}
 	switch d.Extends {
@@ -114,9 +113,12 @@ func (d *Document) parts() ([]part, error) {
 			return nil, fmt.Errorf("groups[%d]: type %q is not known", i, g.Type)
 		}
 	}
-	for s, list := range map[section][]Signal{spanSection: d.Spans, metricSection: d.Metrics, eventSection: d.Events} {
-		for i := range list {
-			others = append(others, part{&list[i], s})
+	for _, s := range []struct {
+		section section
+		list    []Signal
+	}{{spanSection, d.Spans}, {metricSection, d.Metrics}, {eventSection, d.Events}} {
+		for i := range s.list {
+			others = append(others, part{&s.list[i], s.section})
 		}
 	}
 	if d.Resource != nil {

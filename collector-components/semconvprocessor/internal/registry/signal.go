@@ -19,7 +19,7 @@ var (
 
 // signal takes what a group says about a signal.
 func (r *reader) signal(p part) error {
-	requirements, err := r.requirements(p.Signal, maxExtends)
+	requirements, err := r.requirements(p.Signal)
 	if err != nil || p.section == attributeGroup {
 		return err
 	}
@@ -103,18 +103,32 @@ func readMetric(s *Signal, d *SignalDef) error {
 }
 
 // requirements returns the attributes of a group, with those of the groups that it
-// extends and includes.
-func (r *reader) requirements(s *Signal, depth int) ([]Requirement, error) {
-	if depth == 0 {
-		return nil, fmt.Errorf("extends or ref_group goes through more than %d groups", maxExtends)
+// extends and includes. Each group is resolved once: with two ways to each of a
+// few dozen groups there would be more ways than time.
+func (r *reader) requirements(s *Signal) ([]Requirement, error) {
+	if all, known := r.resolved[s]; known {
+		if all == nil {
+			return nil, errors.New("a group extends or includes itself")
+		}
+		return all, nil
 	}
+	r.resolved[s] = nil
+	all, err := r.resolve(s)
+	if err == nil && all == nil {
+		all = []Requirement{}
+	}
+	r.resolved[s] = all
+	return all, err
+}
+
+func (r *reader) resolve(s *Signal) ([]Requirement, error) {
 	var all []Requirement
 	include := func(id string) error {
 		g := r.groups[id]
 		if g == nil {
 			return fmt.Errorf("group %s is not defined", id)
 		}
-		theirs, err := r.requirements(g, depth-1)
+		theirs, err := r.requirements(g)
 		for _, q := range theirs {
 			all = put(all, q.Key, q.Lack)
 		}
@@ -146,12 +160,15 @@ func (r *reader) requirements(s *Signal, depth int) ([]Requirement, error) {
 		}
 		all = put(all, name, lack)
 	}
-	for lack, names := range map[finding.ID][]string{finding.RequiredAttribute: s.Required, finding.RecommendedAttribute: s.Recommended} {
-		for _, name := range names {
+	for _, short := range []struct {
+		names []string
+		lack  finding.ID
+	}{{s.Recommended, finding.RecommendedAttribute}, {s.Required, finding.RequiredAttribute}} {
+		for _, name := range short.names {
 			if r.attributes[name] == nil {
 				return nil, fmt.Errorf("attribute %q is not defined", name)
 			}
-			all = put(all, name, lack)
+			all = put(all, name, short.lack)
 		}
 	}
 	return all, nil
