@@ -35,7 +35,7 @@ func (s *state) report(ctx context.Context) {
 	defer look.Stop()
 	limit := rate.NewLimiter(eventRate, eventRate)
 	var later <-chan time.Time // more waits than the rate lets through
-	for n := 1; ; {
+	for n := 0; ; {
 		select {
 		case <-ctx.Done():
 			s.last()
@@ -125,7 +125,6 @@ func (s *state) coverage() {
 	}
 	rules := s.rules.Load()
 	attributes, metrics, events := rules.Coverage()
-	held, _ := s.table.Held()
 	var r log.Record
 	r.SetEventName(semconv.EventSemconvCoverage)
 	r.SetSeverity(log.SeverityInfo)
@@ -136,7 +135,7 @@ func (s *state) coverage() {
 		attribute.Int64(semconv.SemconvInform, by[finding.Information]),
 		attribute.Int64(semconv.SemconvImprove, by[finding.Improvement]),
 		attribute.Int64(semconv.SemconvViolations, by[finding.Violation]),
-		attribute.Int64(semconv.SemconvHeld, int64(held)),
+		attribute.Int64(semconv.SemconvHeld, s.table.Held()),
 		attribute.Float64(semconv.SemconvAttributes, attributes.Ratio()),
 		attribute.Float64(semconv.SemconvMetrics, metrics.Ratio()),
 		attribute.Float64(semconv.SemconvEvents, events.Ratio()),

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/otelplat/platform/collector-components/semconvprocessor/internal/check"
 	"github.com/otelplat/platform/collector-components/semconvprocessor/internal/finding"
@@ -21,7 +22,7 @@ type counts = [finding.IDs][finding.Levels]int64
 
 // series are the options of the findings' counter for one service, made when they
 // are first needed.
-type series [finding.IDs][finding.Levels][]metric.AddOption
+type series [finding.IDs][finding.Levels]atomic.Pointer[[]metric.AddOption]
 
 // telemetry counts what one instance does.
 type telemetry struct {
@@ -30,7 +31,7 @@ type telemetry struct {
 	plain  []metric.AddOption
 	levels [finding.Levels][]metric.AddOption
 
-	mu       sync.Mutex
+	mu       sync.RWMutex
 	services map[string]*series // as many as the table tells apart
 }
 
@@ -58,26 +59,38 @@ func (t *telemetry) with(more ...attribute.KeyValue) []metric.AddOption {
 // found counts the findings of a part of a batch. It allocates for the first of
 // their kind only.
 func (t *telemetry) found(ctx context.Context, service string, by *counts) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	of := t.services[service]
-	if of == nil {
-		of = new(series)
-		t.services[service] = of
-	}
+	of := t.series(service)
 	for id := finding.None + 1; id < finding.IDs; id++ {
 		for level := finding.Information; level < finding.Levels; level++ {
 			n := by[id][level]
 			if n == 0 {
 				continue
 			}
-			if of[id][level] == nil {
-				of[id][level] = t.with(attribute.String(semconv.CollectorSemconvService, service),
+			options := of[id][level].Load()
+			if options == nil {
+				made := t.with(attribute.String(semconv.CollectorSemconvService, service),
 					attribute.String(semconv.CollectorSemconvID, id.String()), attribute.String(semconv.CollectorSemconvLevel, level.String()))
+				options = &made
+				of[id][level].Store(options) // another may have stored the same
 			}
-			t.ProcessorSemconvFindings.Add(ctx, n, of[id][level]...)
+			t.ProcessorSemconvFindings.Add(ctx, n, *options...)
 		}
 	}
+}
+
+func (t *telemetry) series(service string) *series {
+	t.mu.RLock()
+	of := t.services[service]
+	t.mu.RUnlock()
+	if of != nil {
+		return of
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.services[service] == nil {
+		t.services[service] = new(series)
+	}
+	return t.services[service]
 }
 
 // batch counts the items of a batch, and what was done to them.
