@@ -442,3 +442,28 @@ func TestEveryNameOfTheRegistryIsFoundAndNoOther(t *testing.T) {
 		t.Error("a name of no length is found")
 	}
 }
+
+func TestACheckAllocatesNothingOnceItsFindingsAreKnown(t *testing.T) {
+	r := openTelemetry(t)
+	s := ptrace.NewSpan()
+	s.SetKind(ptrace.SpanKindServer)
+	httpAttributes(s.Attributes())
+	s.Attributes().PutStr("http.method", "GET")
+	s.Attributes().PutStr("shop.unknown", "x")
+	m := pmetric.NewMetric()
+	m.SetName("http.server.request.duration")
+	m.SetEmptyHistogram().DataPoints().AppendEmpty().Attributes().PutStr("shop.unknown", "x")
+	l := plog.NewLogRecord()
+	l.SetEventName("shop.unknown")
+	var c Checker
+	n := testing.AllocsPerRun(100, func() {
+		c.Begin(r, nil, false)
+		c.Span(s)
+		c.Metric(m)
+		c.Log(l)
+		c.Tally.End(func(finding.Key, int64) {})
+	})
+	if n != 0 {
+		t.Errorf("%v allocations, expected none", n)
+	}
+}
