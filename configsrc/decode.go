@@ -36,7 +36,7 @@ func decode(source string, values map[string]any, into any, texts bool) error {
 	if err != nil {
 		return fmt.Errorf("configsrc: %w", err)
 	}
-	if err := d.Decode(values); err != nil {
+	if err := attempt(d, values); err != nil {
 		return refusal(source, err)
 	}
 	if len(meta.Unused) > 0 {
@@ -44,6 +44,18 @@ func decode(source string, values map[string]any, into any, texts bool) error {
 		return &Error{Source: source, Field: meta.Unused[0], Reason: "is unknown"}
 	}
 	return nil
+}
+
+// attempt makes an error of a panic: mapstructure panics on a name of a field that is
+// no text, such as 0 in "- {0}", and whoever may write a document must not be able to
+// end all programs that follow it.
+func attempt(d *mapstructure.Decoder, values map[string]any) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("a field's name is not text")
+		}
+	}()
+	return d.Decode(values)
 }
 
 // textList splits an environment variable where a list is wanted.

@@ -88,8 +88,25 @@ func TestAFileThatVanishesKeepsItsValues(t *testing.T) {
 	}
 }
 
+func TestAFieldWhoseNameIsNoTextIsRefused(t *testing.T) {
+	for _, text := range []string{"b: {0: 1}", "l: [{0}]", "l: [{true: x}]"} {
+		values, err := parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var into struct {
+			B struct{ C []string }
+			L []struct{ A int }
+		}
+		var e *Error
+		if err := decode("test", values, &into, false); !errors.As(err, &e) {
+			t.Errorf("%q: error is %v, expected a refusal", text, err)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"", "a: 1", "a: {b: [1, 2]}", "- 1", "{\"a\": null}", "a: &x [*x]", "? a", "\x00"} {
+	for _, seed := range []string{"", "a: 1", "a: {b: [1, 2]}", "- 1", "{\"a\": null}", "a: &x [*x]", "? a", "\x00", "b: {0: 1}"} {
 		f.Add([]byte(seed))
 	}
 	type target struct {
