@@ -124,12 +124,18 @@ func Packages() map[string][]string {
 	}
 }
 
+// aliased is a factory of a component that had another name before.
+type aliased interface{ DeprecatedAlias() component.Type }
+
 func byType[F component.Factory](from map[string]F) (map[component.Type]F, map[component.Type]string, error) {
 	all := make([]F, 0, len(from))
 	modules := make(map[component.Type]string, len(from))
 	for name, f := range from {
 		all = append(all, f)
 		modules[f.Type()] = name
+		if a, ok := any(f).(aliased); ok && a.DeprecatedAlias().String() != "" {
+			modules[a.DeprecatedAlias()] = name
+		}
 	}
 	factories, err := otelcol.MakeFactoryMap(all...)
 	return factories, modules, err

@@ -54,7 +54,7 @@ func (c *counts) applied(r *revision) {
 // refused reports that a document was refused, and why.
 func (c *counts) refused(to *zap.Logger, r *revision, err error) {
 	c.add(r.name, "refused")
-	to.Error("the configuration from etcd was refused; the last good one stays",
+	to.Error("the configuration from etcd was refused",
 		zap.String("document", r.name), zap.Int64("revision", r.number), zap.Error(err))
 	reason := err.Error()
 	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
