@@ -3,7 +3,7 @@
 // Package etcdprovider lets a collector read its configuration from etcd: the
 // location etcd:NAME is the document that `otelplat config put NAME` writes.
 //
-//	otelplat config put edge -f collector.yaml
+//	otelplat config put edge @collector.yaml
 //	otelplat-collector --config etcd:edge
 //
 // Where etcd is comes from the OTELPLAT_ETCD_* environment variables that coord.Open

@@ -159,7 +159,7 @@ func (d *document) gone() {
 		d.p.log.Warn("the configuration in etcd was deleted; the last good one stays", zap.String("document", d.name))
 	}
 	d.deleted = true
-	d.fallBack(fmt.Errorf("there is no such document in namespace %q: write it with `otelplat config put %s -f FILE`",
+	d.fallBack(fmt.Errorf("there is no such document in namespace %q: write it with `otelplat config put %s @FILE`",
 		d.p.client.Namespace(), d.name))
 }
 
