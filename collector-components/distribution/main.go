@@ -5,13 +5,14 @@
 //	go build -o otelplat-collector ./collector-components/distribution
 //	otelplat-collector                             # the default configuration and OTELPLAT_* variables
 //	otelplat-collector --config file:collector.yaml
+//	otelplat-collector --config etcd:edge          # written with `otelplat config put edge`, followed
 //	otelplat-collector validate --config file:collector.yaml
 //	otelplat-collector --print-config              # the default configuration, to start one's own from
 //	otelplat-collector components                  # what it is made of
 //
 // With a configuration that was given, the default one is not read. The builder
-// makes the same binary from manifest.yaml, for those who want other components
-// beside these.
+// makes a collector of the same components from manifest.yaml, for those who want
+// others beside them; its main is upstream's.
 package main
 
 import (
@@ -19,33 +20,31 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
+	"runtime/debug"
 	"syscall"
-
-	"github.com/otelplat/platform/collector-components/components"
-	"go.opentelemetry.io/collector/otelcol"
 )
 
 // Version is set by the linker.
-var Version = "dev"
+var Version = ""
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
+	command := newCommand(version())
+	err := command.ExecuteContext(ctx)
 	stop()
 	if err != nil {
-		os.Exit(1) // otelcol's command has printed it
+		fmt.Fprintf(os.Stderr, "otelplat-collector: %v\n", err)
+		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string) error {
-	if slices.Contains(args, "--print-config") {
-		_, err := fmt.Print(components.DefaultConfig())
-		return err
+// version returns the linker's, else that of the module, else "dev".
+func version() string {
+	if Version != "" {
+		return Version
 	}
-	set := components.Settings(components.Options{Version: Version})
-	set.DisableGracefulShutdown = true // the context ends with the signals
-	command := otelcol.NewCommand(set)
-	command.SetArgs(args)
-	return command.ExecuteContext(ctx)
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
 }
