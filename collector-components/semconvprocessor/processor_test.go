@@ -114,7 +114,7 @@ func (p *pipelines) count(t testing.TB, name string) map[string]int64 {
 	add := func(set attribute.Set, n int64) {
 		var parts []string
 		for _, kv := range set.ToSlice() {
-			parts = append(parts, kv.Value.Emit())
+			parts = append(parts, kv.Value.String())
 		}
 		out[strings.Join(parts, " ")] += n
 	}

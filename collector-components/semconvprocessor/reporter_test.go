@@ -37,7 +37,7 @@ func record(t *testing.T) func(name string) []logtest.Record {
 func attributes(r logtest.Record) map[string]string {
 	m := make(map[string]string)
 	for _, kv := range r.Attributes {
-		m[string(kv.Key)] = kv.Value.Emit()
+		m[string(kv.Key)] = kv.Value.String()
 	}
 	return m
 }
@@ -65,8 +65,8 @@ func TestAFindingIsToldAtOnceThenOnceAnIntervalAndAtTheEnd(t *testing.T) {
 		if got := attributes(first[0]); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("the event has %v, expected %v", got, want)
 		}
-		if first[0].Severity != log.SeverityError || first[0].Body.Emit() != "Attribute 'http.method' is deprecated." {
-			t.Errorf("severity %v, body %q", first[0].Severity, first[0].Body.Emit())
+		if first[0].Severity != log.SeverityError || first[0].Body.String() != "Attribute 'http.method' is deprecated." {
+			t.Errorf("severity %v, body %q", first[0].Severity, first[0].Body.String())
 		}
 		for range 4 {
 			time.Sleep(time.Minute)
@@ -87,7 +87,7 @@ func TestAFindingIsToldAtOnceThenOnceAnIntervalAndAtTheEnd(t *testing.T) {
 			t.Errorf("%d events at the end, expected a third one for the last finding", len(all))
 		}
 		for _, r := range all {
-			if text := fmt.Sprint(attributes(r), r.Body.Emit()); strings.Contains(text, "SECRET") || strings.Contains(text, "secret") {
+			if text := fmt.Sprint(attributes(r), r.Body.String()); strings.Contains(text, "SECRET") || strings.Contains(text, "secret") {
 				t.Errorf("an event tells a value: %s", text)
 			}
 		}
