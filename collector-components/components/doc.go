@@ -9,8 +9,10 @@
 //	otlp receiver (gRPC and HTTP; otelplat_policy_auth: who sends)
 //	→ memory_limiter
 //	→ otelplat_policy/claims (may this sender send as this service?)
-//	→ otelplat_signal (metrics only: rate, errors and latency of every instance, to etcd)
-//	→ otelplat_policy/enforce (drop, keep, redact)
+//	→ otelplat_signal (traces and metrics: rate, errors and latency of every instance, to etcd)
+//	→ otelplat_catalog (who owns it, of which version and zone it is)
+//	→ otelplat_policy/enforce (drop, sample, redact, set, route)
+//	→ otelplat_budget (volume and series of each service)
 //	→ batch → exporter
 //
 // Published events have a pipeline of their own, so that NATS away refuses them and

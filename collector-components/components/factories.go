@@ -25,9 +25,13 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/statsdreceiver"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/syslogreceiver"
+	"github.com/otelplat/platform/collector-components/budgetprocessor"
+	"github.com/otelplat/platform/collector-components/catalogprocessor"
 	"github.com/otelplat/platform/collector-components/eventexporter"
 	"github.com/otelplat/platform/collector-components/policyauthextension"
 	"github.com/otelplat/platform/collector-components/policyprocessor"
+	"github.com/otelplat/platform/collector-components/routeconnector"
+	"github.com/otelplat/platform/collector-components/semconvprocessor"
 	"github.com/otelplat/platform/collector-components/signalprocessor"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/connector"
@@ -74,7 +78,10 @@ var (
 		contrib + "processor/resourceprocessor":             resourceprocessor.NewFactory(),
 		contrib + "processor/tailsamplingprocessor":         tailsamplingprocessor.NewFactory(),
 		contrib + "processor/transformprocessor":            transformprocessor.NewFactory(),
+		ours + "budgetprocessor":                            budgetprocessor.NewFactory(),
+		ours + "catalogprocessor":                           catalogprocessor.NewFactory(),
 		ours + "policyprocessor":                            policyprocessor.NewFactory(),
+		ours + "semconvprocessor":                           semconvprocessor.NewFactory(),
 		ours + "signalprocessor":                            signalprocessor.NewFactory(),
 	}
 	exporters = map[string]exporter.Factory{
@@ -90,6 +97,7 @@ var (
 	connectors = map[string]connector.Factory{
 		core + "connector/forwardconnector":        forwardconnector.NewFactory(),
 		contrib + "connector/spanmetricsconnector": spanmetricsconnector.NewFactory(),
+		ours + "routeconnector":                    routeconnector.NewFactory(),
 	}
 	extensions = map[string]extension.Factory{
 		contrib + "extension/healthcheckextension": healthcheckextension.NewFactory(),

@@ -16,11 +16,10 @@ const (
 
 // Attributes of those events.
 const (
-	TelemetryAction  = "otelplat.telemetry.action"  // dropped, kept, observed, sampled, redacted, set, routed
-	TelemetryRule    = "otelplat.telemetry.rule"    // name of the rule
-	TelemetryReason  = "otelplat.telemetry.reason"  // why, as in the counters
-	TelemetrySignal  = "otelplat.telemetry.signal"  // traces, metrics, logs
-	TelemetryItems   = "otelplat.telemetry.items"   // how many it concerns
-	TelemetryService = "otelplat.telemetry.service" // service.name that was claimed, only where the sender is known
-	TelemetrySender  = "otelplat.telemetry.sender"  // principal, "<kind>:<subject>"
+	TelemetryAction = "otelplat.telemetry.action" // dropped, kept, observed, sampled, redacted, set, routed
+	TelemetryRule   = "otelplat.telemetry.rule"   // name of the rule
+	TelemetryReason = "otelplat.telemetry.reason" // why, as in the counters
+	TelemetrySignal = "otelplat.telemetry.signal" // traces, metrics, logs
+	TelemetryItems  = "otelplat.telemetry.items"  // how many it concerns
+	TelemetrySender = "otelplat.telemetry.sender" // principal, "<kind>:<subject>"
 )
