@@ -129,6 +129,32 @@ func TestClaimsKnowNamespacesAndTenants(t *testing.T) {
 	}
 }
 
+// withRoles is a sender that has roles.
+type withRoles struct{ auth }
+
+func (w withRoles) GetAttribute(name string) any {
+	if name == semconv.SenderRoles {
+		return []string{"agent", "reader"}
+	}
+	return w.auth.GetAttribute(name)
+}
+
+func TestClaimsKnowHowTheSenderWasVerifiedAndItsRoles(t *testing.T) {
+	p := processorOn(t, ModeClaims, "traces", map[string]string{"claims.rego": `package otelplat.claims
+		default allow := false
+		allow if {
+			"agent" in input.subject.properties.roles
+			input.subject.properties.method == "certificate"
+		}`})
+	who := auth{semconv.SenderKind: "service", semconv.SenderSubject: "node", semconv.SenderMethod: "certificate"}
+	if td, _ := p.traces(client.NewContext(t.Context(), client.Info{Auth: withRoles{who}}), spansOf("orders")); td.SpanCount() != 2 {
+		t.Error("an agent may not send")
+	}
+	if td, _ := p.traces(client.NewContext(t.Context(), client.Info{Auth: who}), spansOf("orders")); td.SpanCount() != 0 {
+		t.Error("who has no role may send")
+	}
+}
+
 func TestRejectedClaimsRefuseTheWholeRequest(t *testing.T) {
 	p := processorOn(t, ModeClaims, "logs", claimsRego(t))
 	p.work.(*claims).reject = true

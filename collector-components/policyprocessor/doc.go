@@ -28,7 +28,8 @@
 // such as otelplat_policy_auth put into the request, never something in the data. The
 // input is AuthZEN's:
 //
-//	{"subject": {"type": "service", "id": "orders", "properties": {"issuer": …, "tenant": …}},
+//	{"subject": {"type": "service", "id": "orders", "properties": {"issuer": …, "tenant": …,
+//	              "method": "jwt", "roles": […]}},
 //	 "action": {"name": "send"},
 //	 "resource": {"type": "service", "id": "<service.name>",
 //	              "properties": {"namespace": "<service.namespace>", "tenant": "<tenant.id>"}}}

@@ -5,6 +5,7 @@ package policyprocessor
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/otelplat/platform/otelplat/semconv"
@@ -28,13 +29,22 @@ const (
 )
 
 // claim is "this principal sends as this service, of this namespace and tenant". What
-// the resource does not say is empty.
-type claim struct{ kind, subject, issuer, tenant, service, namespace, ofTenant string }
+// the resource does not say is empty. Roles are joined, so that claims compare.
+type claim struct{ kind, subject, issuer, tenant, method, roles, service, namespace, ofTenant string }
+
+// between stands between roles.
+const between = "\x00"
 
 func (c claim) input() policy.Input {
 	properties := map[string]any{semconv.SenderIssuer: c.issuer}
 	if c.tenant != "" {
 		properties[semconv.SenderTenant] = c.tenant
+	}
+	if c.method != "" {
+		properties[semconv.SenderMethod] = c.method
+	}
+	if c.roles != "" {
+		properties[semconv.SenderRoles] = strings.Split(c.roles, between)
 	}
 	claimed := map[string]any{}
 	if c.namespace != "" {
@@ -80,7 +90,10 @@ func (c *claims) sender(ctx context.Context) (*sender, error) {
 	}
 	s.who = claim{
 		kind: text(semconv.SenderKind), subject: text(semconv.SenderSubject),
-		issuer: text(semconv.SenderIssuer), tenant: text(semconv.SenderTenant),
+		issuer: text(semconv.SenderIssuer), tenant: text(semconv.SenderTenant), method: text(semconv.SenderMethod),
+	}
+	if roles, ok := auth.GetAttribute(semconv.SenderRoles).([]string); ok {
+		s.who.roles = strings.Join(roles, between)
 	}
 	s.authenticated = s.who.subject != ""
 	return s, nil
