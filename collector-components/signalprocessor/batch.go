@@ -20,7 +20,7 @@ type batch struct {
 	index  *endpoint.Index
 	agents map[string]bool
 	sender sender
-	wall   time.Time
+	wall   int64 // nanoseconds of the collector's clock
 	now    time.Duration
 
 	// Of the resource that is being read.
@@ -37,6 +37,8 @@ type batch struct {
 	heard    []heard
 	buckets  []uint64 // of all attempts
 	call     call
+	point    point   // that is being read
+	at       attempt // that is made of it
 	counts   [numSources][numReasons]int64
 	kept     bool // something was for this processor
 }

@@ -135,7 +135,7 @@ func (p *signalProcessor) traces(ctx context.Context, td ptrace.Traces) (ptrace.
 func (p *signalProcessor) batch(ctx context.Context) *batch {
 	b := batches.Get().(*batch)
 	b.engine, b.index, b.agents = p.engine, p.engine.index.Load(), p.agents
-	b.wall, b.now = time.Now(), p.engine.now()
+	b.wall, b.now = time.Now().UnixNano(), p.engine.now()
 	b.sender = senderOf(ctx)
 	b.caller = b.sender.hash
 	return b

@@ -253,29 +253,3 @@ func TestLifecycle(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkConsume(b *testing.B) {
-	cfg := defaultConfig()
-	cfg.Forward = true // so that one batch can be used again
-	p, err := NewFactory().CreateMetrics(b.Context(), processortest.NewNopSettings(Type), cfg, consumertest.NewNop())
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := p.Start(b.Context(), componenttest.NewNopHost()); err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = p.Shutdown(context.Background()) }()
-	md := measurements("i", semconv.OutcomeOK, 20)
-	points := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).ExponentialHistogram().DataPoints()
-	for range 99 {
-		points.At(0).CopyTo(points.AppendEmpty())
-	}
-	ctx := from(b.Context(), "service:a")
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := p.ConsumeMetrics(ctx, md); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/point")
-}

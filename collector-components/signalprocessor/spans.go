@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/collector-components/signalprocessor/internal/aggregate"
+	"github.com/otelplat/platform/coord/signal"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
@@ -19,8 +20,7 @@ func (b *batch) timely(unixNano int64) bool {
 	if unixNano == 0 {
 		return true
 	}
-	skew := b.wall.Sub(time.Unix(0, unixNano))
-	return skew <= maxSkew && skew >= -maxSkew
+	return unixNano >= b.wall-int64(maxSkew) && unixNano <= b.wall+int64(maxSkew)
 }
 
 // spans reads the client spans of calls over HTTP and RPC; others say nothing of an
@@ -64,7 +64,8 @@ func (b *batch) spans(spans ptrace.SpanSlice) {
 		b.attempts = append(b.attempts, attempt{
 			caller: b.caller, target: aggregate.Target{Service: in.Service, Instance: in.ID, Variant: in.Variant, Zone: in.Zone},
 			measurement: aggregate.Measurement{
-				Outcome: outcome, Count: n, Sum: took.Seconds() * float64(n), Exact: true, Source: aggregate.Spans,
+				Outcome: outcome, Count: n, Sum: took.Seconds() * float64(n), Offset: signal.Bucket(took.Seconds()), Exact: true,
+				Source: aggregate.Spans,
 			},
 		})
 	}

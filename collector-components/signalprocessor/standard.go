@@ -32,7 +32,7 @@ func (b *batch) standard(scope string, m pmetric.Metric) {
 // histogram reads a histogram of durations, explicit or exponential, delta or cumulative,
 // and hands each point on as what is new since the one before it.
 func (b *batch) histogram(from source, scope string, m pmetric.Metric, read func(pcommon.Map, *attempt)) {
-	unit, ok := map[string]float64{"s": 1, "ms": 1e-3}[m.Unit()]
+	unit, ok := units[m.Unit()]
 	var temporality pmetric.AggregationTemporality
 	points := 0
 	switch m.Type() {
@@ -49,33 +49,36 @@ func (b *batch) histogram(from source, scope string, m pmetric.Metric, read func
 	}
 	cumulative := temporality == pmetric.AggregationTemporalityCumulative
 	for i := range points {
-		var at attempt
-		var p point
+		at, p := &b.at, &b.point
+		*at = attempt{}
 		if m.Type() == pmetric.MetricTypeHistogram {
 			dp := m.Histogram().DataPoints().At(i)
-			p = point{dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), dp.Flags(), dp.HasSum()}
+			*p = point{dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), dp.Flags(), dp.HasSum()}
 			at.measurement.Count, at.measurement.Sum = dp.Count(), dp.Sum()*unit
 			at.first, at.last = len(b.buckets), len(b.buckets)
 		} else {
 			dp := m.ExponentialHistogram().DataPoints().At(i)
-			p = point{dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), dp.Flags(), dp.HasSum()}
+			*p = point{dp.Attributes(), dp.StartTimestamp(), dp.Timestamp(), dp.Flags(), dp.HasSum()}
 			at.measurement.Count, at.measurement.Sum = dp.Count(), dp.Sum()*unit
 			if !cumulative && dp.Count() > 0 {
-				if r := b.exponential(&at, dp, unit); r != taken {
+				if r := b.exponential(at, dp, unit); r != taken {
 					b.counts[from][r]++
 					continue
 				}
 			} else if cumulative && unit == 1 {
 				at.measurement.Zero, at.first, at.last = dp.ZeroCount(), len(b.buckets), len(b.buckets)
-				if !b.cumulativeBuckets(&at, dp) {
+				if !b.cumulativeBuckets(at, dp) {
 					b.counts[from][badForm]++
 					continue
 				}
 			}
 		}
-		b.point(from, scope, m.Name(), cumulative, &p, &at, read)
+		b.news(from, scope, m.Name(), cumulative, read)
 	}
 }
+
+// units are those that the conventions have for durations, in seconds.
+var units = map[string]float64{"s": 1, "ms": 1e-3}
 
 // cumulativeBuckets reads buckets whose counts are of all time.
 func (b *batch) cumulativeBuckets(at *attempt, dp pmetric.ExponentialHistogramDataPoint) bool {
@@ -99,8 +102,9 @@ type point struct {
 	hasSum      bool
 }
 
-// point makes what is new of a point, and hands it on.
-func (b *batch) point(from source, scope, name string, cumulative bool, p *point, at *attempt, read func(pcommon.Map, *attempt)) {
+// news makes what is new of a point, and hands it on.
+func (b *batch) news(from source, scope, name string, cumulative bool, read func(pcommon.Map, *attempt)) {
+	p, at := &b.point, &b.at
 	count, m := &b.counts[from], &at.measurement
 	switch {
 	case p.flags.NoRecordedValue():

@@ -43,6 +43,9 @@ func bucketOf(v float64) int32 {
 	return int32(math.Ceil(math.Log2(v)*(1<<Scale))) - 1
 }
 
+// Bucket returns the index of the bucket, at [Scale], that holds v seconds.
+func Bucket(v float64) int32 { return bucketOf(v) }
+
 // Midpoint returns the geometric middle, in seconds, of bucket i at the given
 // scale. It is where a coarser or finer histogram's bucket is counted.
 func Midpoint(i int32, scale int32) float64 {

@@ -55,7 +55,7 @@ type Measurement struct {
 	Offset  int32   // index of the first
 	Buckets []uint64
 	Zero    uint64 // faster than the first bucket
-	Exact   bool   // without buckets: each attempt took Sum/Count
+	Exact   bool   // without Buckets: all attempts are in bucket Offset of signal.Scale
 
 	Source Source
 	Covers time.Duration // what it is about, up to now; 0 is a second

@@ -39,7 +39,7 @@ func BenchmarkSpan(b *testing.B) {
 	for i := range targets {
 		targets[i] = Target{Service: fmt.Sprint("s", i%100), Instance: fmt.Sprint("i", i)}
 	}
-	m := &Measurement{Count: 1, Sum: 0.012, Exact: true, Source: Spans}
+	m := &Measurement{Count: 1, Sum: 0.012, Offset: -51, Exact: true, Source: Spans}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {

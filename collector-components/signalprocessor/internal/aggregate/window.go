@@ -68,7 +68,8 @@ func (s *slot) times(m *Measurement) {
 	switch {
 	case m.Exact:
 		s.timed += m.Count
-		s.latency.Record(m.Sum/float64(m.Count), m.Count)
+		s.latency.Sum += m.Sum
+		s.latency.AddBucket(m.Offset, signal.Scale, m.Count)
 	case m.Zero > 0 || len(m.Buckets) > 0:
 		s.latency.Sum += m.Sum
 		s.latency.AddBucket(math.MinInt32, signal.Scale, m.Zero)
