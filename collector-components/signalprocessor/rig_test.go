@@ -101,6 +101,7 @@ func (r *rig) fleet(service string) *signal.Fleet {
 	r.t.Helper()
 	r.engine.mu.Lock()
 	defer r.engine.mu.Unlock()
+	r.engine.aggregate.Look(r.engine.now())
 	now := r.engine.now() + time.Second
 	var shares []*signal.Share
 	for shards := uint32(1); shards <= 8; shards *= 2 {

@@ -216,7 +216,12 @@ func (a *Aggregate) LookAt(now time.Duration, services []string) {
 }
 
 func (a *Aggregate) look(now time.Duration, s *service) {
+	second := secondOf(now)
 	for id, in := range s.instances {
+		if !in.touched && in.looked == second && in.written && !in.turned {
+			continue // nothing came, and states end by the second
+		}
+		in.touched = false
 		e := in.look(now, a.base)
 		if in.latch.state == signal.Good && now-in.last >= forget {
 			if in.written {
@@ -229,7 +234,7 @@ func (a *Aggregate) look(now time.Duration, s *service) {
 			s.mark(signal.ShardOf(id, s.shards), in.turned)
 			continue
 		}
-		if second := secondOf(now); second != in.looked { // what is compared is of whole seconds
+		if second != in.looked { // what is compared is of whole seconds
 			in.looked = second
 			if p := in.published(now, &e); in.released.moved(&p) {
 				s.mark(signal.ShardOf(id, s.shards), false)
@@ -253,9 +258,13 @@ func (s *service) reshard() {
 	for s.fullest(shards) > signal.MaxShareInstances && shards < maxShards {
 		shards *= 2
 	}
-	if shards == s.shards {
-		return
+	if shards != s.shards {
+		s.spread(shards)
 	}
+}
+
+// spread changes the number of shares; all are to be written.
+func (s *service) spread(shards uint32) {
 	if s.resharded == 0 {
 		s.resharded = s.shards
 	}
@@ -319,8 +328,19 @@ func (a *Aggregate) Share(now time.Duration, w Work) (share *signal.Share, stale
 		return nil, 0 // changed since; it is pending again
 	}
 	share = &signal.Share{Service: w.Service, Shard: w.Shard, Shards: w.Shards}
+	mine := func(id string) bool { return signal.ShardOf(id, s.shards) == w.Shard }
+	n := 0
+	for id := range s.instances {
+		if mine(id) {
+			n++
+		}
+	}
+	if n > signal.MaxShareInstances && s.shards < maxShards {
+		s.reshard() // some came since the last look
+		return nil, 0
+	}
 	for id, in := range s.instances {
-		if signal.ShardOf(id, s.shards) != w.Shard {
+		if !mine(id) || len(share.Instances) == signal.MaxShareInstances {
 			continue
 		}
 		known := in.signal(now)
@@ -336,6 +356,23 @@ func (a *Aggregate) Share(now time.Duration, w Work) (share *signal.Share, stale
 	delete(s.dirty, w.Shard)
 	stale, s.resharded = s.resharded, 0
 	return share, stale
+}
+
+// TooLarge notes that a share is more bytes than may be written, and reports whether the
+// service is spread over more of them now. If it is not, because it has the most that it
+// may have, the share must be made smaller.
+// Stale is what [Aggregate.Share] returned with it.
+func (a *Aggregate) TooLarge(w Work, stale uint32) bool {
+	s := a.services[w.Service]
+	switch {
+	case s == nil || s.shards != w.Shards:
+		return true // changed since; it is pending again
+	case s.shards == maxShards:
+		return false
+	}
+	s.resharded = stale // of the layout that is given up nothing was written then
+	s.spread(2 * s.shards)
+	return true
 }
 
 // Failed notes that a share was not written.

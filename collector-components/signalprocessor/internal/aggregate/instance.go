@@ -32,6 +32,7 @@ type instance struct {
 	turned   bool         // the verdict turned since it was published
 	released published    // what was published last
 	written  bool         // something was
+	touched  bool         // something came since the last look
 	looked   int64        // second of the last comparison with what was published
 
 	room []signal.Caller // of the evidence of a look
@@ -49,6 +50,7 @@ type latch struct {
 // heard notes that the instance had traffic over a time that ends now. One that is told of
 // each minute is not forgotten in between.
 func (in *instance) heard(now, covers time.Duration) {
+	in.touched = true
 	in.last = max(in.last, now+covers)
 	if covers <= fine {
 		in.fine = now + tens*10*time.Second

@@ -32,7 +32,7 @@ const (
 	// PutsPerSecond and BytesPerSecond bound what one collector writes: with three of
 	// them etcd takes fewer than 1,000 puts and 2 MB a second.
 	PutsPerSecond  = 300
-	BytesPerSecond = 600_000
+	BytesPerSecond = 540_000
 
 	// maxOperations is etcd's limit of a transaction, with room.
 	maxOperations = 100
@@ -197,6 +197,15 @@ func (p *Publisher) write(ctx context.Context, w aggregate.Work) error {
 	op := clientv3.OpDelete(key)
 	if len(share.Instances) > 0 {
 		value := signal.Encode(share)
+		if len(value) > signal.MaxShareBytes {
+			p.Lock.Lock()
+			spread := p.Aggregate.TooLarge(w, stale)
+			p.Lock.Unlock()
+			if spread {
+				return nil // its instances are pending in shares of their own
+			}
+			value = signal.Encode(withoutLatency(share))
+		}
 		size = len(value)
 		op = clientv3.OpPut(key, string(value), clientv3.WithLease(p.lease))
 	}
@@ -219,6 +228,17 @@ func (p *Publisher) write(ctx context.Context, w aggregate.Work) error {
 		p.Stats.Deleted(1)
 	}
 	return nil
+}
+
+// withoutLatency leaves the histograms out of a share that cannot be spread any more:
+// counts and verdicts fit whatever the callers say.
+func withoutLatency(share *signal.Share) *signal.Share {
+	for i := range share.Instances {
+		for j := range share.Instances[i].Windows {
+			share.Instances[i].Windows[j].Latency = signal.Histogram{}
+		}
+	}
+	return share
 }
 
 // deleteLayout deletes the shares of a former number of shards.
