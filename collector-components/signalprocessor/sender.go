@@ -5,6 +5,7 @@ package signalprocessor
 import (
 	"context"
 
+	"github.com/otelplat/platform/collector-components/signalprocessor/internal/aggregate"
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/coord/signal"
 	"github.com/otelplat/platform/otelplat/semconv"
@@ -43,7 +44,7 @@ func (b *batch) resource(r pcommon.Resource) {
 	if len(b.agents) > 0 && b.agents[b.sender.principal] && coord.CheckName("service", b.service) == nil {
 		b.caller, b.own = signal.HashCaller("service:"+b.service), true
 	}
-	b.report = serverReport{}
+	b.report = serverReport{source: aggregate.Metrics}
 }
 
 // text returns an attribute that is a string, "" when there is none.
