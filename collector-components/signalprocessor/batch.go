@@ -32,11 +32,13 @@ type batch struct {
 	report       serverReport
 
 	attempts []attempt
+	calls    []aggregate.Span
 	ejected  []ejection
 	reports  []serverReport
 	heard    []heard
 	buckets  []uint64 // of all attempts
 	call     call
+	answers  [numAnswers]answer
 	point    point   // that is being read
 	at       attempt // that is made of it
 	counts   [numSources][numReasons]int64
@@ -83,14 +85,15 @@ const (
 
 // free gives the batch back, with nothing of the export left in it.
 func (b *batch) free() {
-	if cap(b.attempts) > maxRetainedAttempts || cap(b.buckets) > maxRetainedBuckets {
+	if cap(b.attempts) > maxRetainedAttempts || cap(b.calls) > maxRetainedAttempts || cap(b.buckets) > maxRetainedBuckets {
 		return
 	}
 	clear(b.attempts)
+	clear(b.calls)
 	clear(b.ejected)
 	clear(b.reports)
 	clear(b.heard)
-	*b = batch{attempts: b.attempts[:0], ejected: b.ejected[:0], reports: b.reports[:0], heard: b.heard[:0], buckets: b.buckets[:0]}
+	*b = batch{attempts: b.attempts[:0], calls: b.calls[:0], ejected: b.ejected[:0], reports: b.reports[:0], heard: b.heard[:0], buckets: b.buckets[:0]}
 	batches.Put(b)
 }
 

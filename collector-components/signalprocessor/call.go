@@ -64,13 +64,13 @@ func str(v pcommon.Value) string {
 
 // callee returns the announced instance that was called: the peer of the connection, or
 // else who serves at the address that was asked for.
-func (c *call) callee(x *endpoint.Index) *endpoint.Instance {
+func (c *call) callee(b *batch) *endpoint.Instance {
 	if c.peer != "" {
 		port := c.peerPort
 		if port == 0 {
 			port = c.port
 		}
-		if in := x.At(c.peer, port, c.service); in != nil {
+		if in := b.serves(c.peer, port, c.service); in != nil {
 			return in
 		}
 	}
@@ -86,7 +86,32 @@ func (c *call) callee(x *endpoint.Index) *endpoint.Instance {
 			port = 443
 		}
 	}
-	return x.At(c.host, port, c.service)
+	return b.serves(c.host, port, c.service)
+}
+
+// answer is what the index said of an address.
+type answer struct {
+	host, service string
+	port          int64
+	instance      *endpoint.Instance // nil: an answer that is not there
+}
+
+// numAnswers is how many are remembered within a batch, a power of two.
+const numAnswers = 32
+
+// serves asks the index, and remembers within the batch: a caller calls the same few.
+func (b *batch) serves(host string, port int64, service string) *endpoint.Instance {
+	slot := uint64(port) + uint64(len(host))*7
+	if n := len(host); n > 2 {
+		slot += uint64(host[n-1]) + uint64(host[n-2])*3 + uint64(host[n-3])*5
+	}
+	a := &b.answers[slot%numAnswers]
+	if a.instance != nil && a.port == port && a.host == host && a.service == service {
+		return a.instance
+	}
+	in := b.index.At(host, port, service)
+	*a = answer{host, service, port, in}
+	return in
 }
 
 // outcome classes the call as the router classes its attempts: by the response if there

@@ -155,7 +155,7 @@ func (e *engine) now() time.Duration { return time.Since(e.started) }
 
 // take records a batch.
 func (e *engine) take(b *batch) {
-	if len(b.attempts)+len(b.ejected)+len(b.reports)+len(b.heard) == 0 {
+	if len(b.attempts)+len(b.calls)+len(b.ejected)+len(b.reports)+len(b.heard) == 0 {
 		return
 	}
 	e.mu.Lock()
@@ -166,6 +166,9 @@ func (e *engine) take(b *batch) {
 		at := &b.attempts[i]
 		at.measurement.Buckets = b.buckets[at.first:at.last]
 		b.counts[at.measurement.Source][became(a.Record(b.now, at.caller, at.target, &at.measurement))]++
+	}
+	for i := range b.calls {
+		b.counts[fromSpans][became(a.RecordSpan(b.now, &b.calls[i]))]++
 	}
 	for i := range b.ejected {
 		b.counts[fromRouter][became(a.Eject(b.now, b.ejected[i].caller, b.ejected[i].target))]++
@@ -183,12 +186,12 @@ func (e *engine) take(b *batch) {
 
 // became is the reason of an aggregate's error.
 func became(err error) reason {
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return taken
-	case aggregate.ErrUnannounced:
+	case errors.Is(err, aggregate.ErrUnannounced):
 		return unannounced
-	case aggregate.ErrPreferred:
+	case errors.Is(err, aggregate.ErrPreferred):
 		return preferred
 	}
 	return full

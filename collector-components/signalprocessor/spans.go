@@ -41,7 +41,7 @@ func (b *batch) spans(spans ptrace.SpanSlice) {
 			count[unauthenticated]++
 			continue
 		}
-		in := c.callee(b.index)
+		in := c.callee(b)
 		if in == nil {
 			count[unknownAddress]++
 			continue
@@ -61,12 +61,8 @@ func (b *batch) spans(spans ptrace.SpanSlice) {
 		if outcome == aggregate.OK && c.status == 0 && c.rpcCode == "" && c.grpcCode < 0 && s.Status().Code() == ptrace.StatusCodeError {
 			outcome = aggregate.Error
 		}
-		b.attempts = append(b.attempts, attempt{
-			caller: b.caller, target: aggregate.Target{Service: in.Service, Instance: in.ID, Variant: in.Variant, Zone: in.Zone},
-			measurement: aggregate.Measurement{
-				Outcome: outcome, Count: n, Sum: took.Seconds() * float64(n), Offset: signal.Bucket(took.Seconds()), Exact: true,
-				Source: aggregate.Spans,
-			},
+		b.calls = append(b.calls, aggregate.Span{
+			Caller: b.caller, Known: in, Outcome: outcome, Bucket: signal.Bucket(took.Seconds()), Count: n, Sum: took.Seconds() * float64(n),
 		})
 	}
 }

@@ -219,7 +219,7 @@ func (b *batch) refused(from source, formed bool) reason {
 // called takes in what a client measured of an instance.
 func (b *batch) called(attributes pcommon.Map, at *attempt) {
 	b.call.read(attributes)
-	in := b.call.callee(b.index)
+	in := b.call.callee(b)
 	if in == nil {
 		b.counts[fromMetrics][unknownAddress]++
 		return

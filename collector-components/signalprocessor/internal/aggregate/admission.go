@@ -46,6 +46,7 @@ func (a *Aggregate) admits(by uint64, s *service, name string) bool {
 
 // Announce takes in what discovery announces now: variants and zones come from it.
 func (a *Aggregate) Announce(directory *endpoint.Index) {
+	clear(a.memo[:])
 	a.admission.directory = directory
 	for _, s := range a.services {
 		for id, in := range s.instances {

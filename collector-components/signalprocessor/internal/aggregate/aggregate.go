@@ -68,6 +68,7 @@ type Aggregate struct {
 	services     map[string]*service
 	instances    int
 	admission    admission
+	memo         [memoSize]remembered
 }
 
 // service holds the instances of one service, and how they are spread over shares.
@@ -105,10 +106,16 @@ func (a *Aggregate) Record(now time.Duration, caller uint64, t Target, m *Measur
 		return err
 	}
 	s.heard(now, caller, m)
+	in.record(now, caller, m)
+	return nil
+}
+
+// record takes in what a caller measured of the instance.
+func (in *instance) record(now time.Duration, caller uint64, m *Measurement) {
 	in.heard(now, m.Covers)
 	in.history.record(now, m)
 	if m.Outcome == Cancelled {
-		return nil
+		return
 	}
 	if c := in.caller(caller); c != nil {
 		s := c.slot(now)
@@ -117,7 +124,6 @@ func (a *Aggregate) Record(now time.Duration, caller uint64, t Target, m *Measur
 			s.failures += m.Count
 		}
 	}
-	return nil
 }
 
 // Eject takes in that a router of the caller took an instance out of its rotation.
@@ -208,6 +214,7 @@ func (a *Aggregate) Services() []string {
 
 // LookAt is [Aggregate.Look] for the services that are named.
 func (a *Aggregate) LookAt(now time.Duration, services []string) {
+	clear(a.memo[:])
 	for _, name := range services {
 		if s := a.services[name]; s != nil {
 			a.look(now, s)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/otelplat/platform/collector-components/signalprocessor/internal/endpoint"
 )
 
 // BenchmarkLook looks at 10,000 instances of 1,000 services with three callers each, once.
@@ -32,18 +34,18 @@ func BenchmarkLook(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/instance")
 }
 
-// BenchmarkSpan records one exact latency, as spans do.
+// BenchmarkSpan records calls of a hundred instances.
 func BenchmarkSpan(b *testing.B) {
 	a := New(base, 10_000)
-	targets := make([]Target, 1000)
-	for i := range targets {
-		targets[i] = Target{Service: fmt.Sprint("s", i%100), Instance: fmt.Sprint("i", i)}
+	spans := make([]Span, 100)
+	for i := range spans {
+		known := &endpoint.Instance{Service: fmt.Sprint("s", i%10), ID: fmt.Sprint("i", i), Number: uint32(i)}
+		spans[i] = Span{Caller: 7, Known: known, Count: 1, Sum: 0.012, Bucket: -51}
 	}
-	m := &Measurement{Count: 1, Sum: 0.012, Offset: -51, Exact: true, Source: Spans}
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		if err := a.Record(time.Duration(i)*time.Microsecond, 7, targets[i%len(targets)], m); err != nil {
+		if err := a.RecordSpan(time.Duration(i/1000)*time.Millisecond, &spans[i%len(spans)]); err != nil {
 			b.Fatal(err)
 		}
 		i++

@@ -14,7 +14,10 @@ import (
 )
 
 // Instance is an instance that is announced.
-type Instance struct{ Service, ID, Variant, Zone string }
+type Instance struct {
+	Service, ID, Variant, Zone string
+	Number                     uint32 // of all that the index has: for tables
+}
 
 // Directory is what an index is made of.
 type Directory interface {
@@ -43,12 +46,14 @@ type place struct {
 // New returns the index of a directory as it is now.
 func New(d Directory) *Index {
 	x := &Index{byAddress: make(map[address]*place), byName: make(map[string]map[string]*Instance)}
+	number := uint32(0)
 	for _, service := range d.Services() {
 		members := d.Members(service)
 		names := make(map[string]*Instance, len(members))
 		for i := range members {
 			m := &members[i]
-			in := &Instance{Service: service, ID: m.ID, Variant: m.Variant(), Zone: m.Zone}
+			in := &Instance{Service: service, ID: m.ID, Variant: m.Variant(), Zone: m.Zone, Number: number}
+			number++
 			names[m.ID] = in
 			for _, e := range m.Endpoints {
 				if e.Protocol == discovery.HTTP || e.Protocol == discovery.GRPC {
