@@ -207,6 +207,9 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"a name that cannot be a key": func(c *Config) { c.Collector = "a/b" },
 		"no ejection base":            func(c *Config) { c.EjectionBase = 0 },
 		"room for nothing":            func(c *Config) { c.MaxInstances = 0 },
+		"room for no newcomer":        func(c *Config) { c.MaxUnannounced = 0 },
+		"room for no series":          func(c *Config) { c.MaxSeries = -1 },
+		"too many agents":             func(c *Config) { c.Agents = make([]string, 1001) },
 	} {
 		cfg := defaultConfig()
 		change(cfg)

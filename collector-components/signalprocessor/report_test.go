@@ -4,6 +4,8 @@ package signalprocessor
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -110,5 +112,30 @@ func TestSpansBecomeSignalsOfWhoDiscoveryAnnounces(t *testing.T) {
 	}
 	if n := next.SpanCount(); n != sent {
 		t.Errorf("%d of %d spans passed", n, sent)
+	}
+}
+
+func TestPipelinesSendAtOnce(t *testing.T) {
+	r := newRig(t, nil)
+	var senders sync.WaitGroup
+	const each, batches = 4, 50
+	for i := range each {
+		senders.Go(func() {
+			for n := range batches {
+				name := fmt.Sprint("service:a", i)
+				r.send(name, measurements("o1", semconv.OutcomeOK, 1))
+				r.send(fmt.Sprint("service:b", i), metricOf("b", "http.client.request.duration", "s", explicit(cumulative, -100, n-100, uint64(n), float64(n)*0.01, toOrders.and("x", i))))
+				r.sendSpans(fmt.Sprint("service:c", i), span(time.Millisecond, toOrders))
+				r.send("service:orders", ownReport(n-100))
+			}
+		})
+	}
+	senders.Wait()
+	r.want("router", "taken", each*batches)
+	r.want("spans", "taken", each*batches)
+	r.want("metrics", "baseline", each)
+	r.want("metrics", "taken", each*(batches-1))
+	if w := r.window("orders", "o1", 60); w.Requests != each*(2*batches+batches-1) {
+		t.Errorf("%d requests, want %d", w.Requests, each*(3*batches-1))
 	}
 }
