@@ -185,6 +185,27 @@ func TestSpans(t *testing.T) {
 	}
 }
 
+func TestASampledSpanIsEvidenceOfItselfOnly(t *testing.T) {
+	r := newRig(t, nil)
+	failed := func() {
+		r.sendSpans("service:storefront", span(10*time.Millisecond, toOrders.and("http.response.status_code", 500),
+			func(s ptrace.Span) { s.TraceState().FromRaw("ot=th:fd70a3d70a3d71") })) // one in a hundred
+	}
+	failed()
+	if w := r.window("orders", "o1", 60); w.Requests < 99 || w.Requests > 101 {
+		t.Errorf("%d requests, want about a hundred: that is the rate", w.Requests)
+	}
+	if v := r.fleet("orders").Instances["o1"].Verdict; v.State.String() != "good" || v.Requests != 1 {
+		t.Errorf("%v after one span", v)
+	}
+	for range 9 {
+		failed()
+	}
+	if v := r.fleet("orders").Instances["o1"].Verdict; v.State.String() != "bad" {
+		t.Errorf("%v after ten", v)
+	}
+}
+
 func TestSpansThatAreNoneOfOurs(t *testing.T) {
 	r := newRig(t, nil)
 	r.sendSpans("service:a", span(time.Millisecond, toOrders, func(s ptrace.Span) { s.SetKind(ptrace.SpanKindServer) }))

@@ -59,6 +59,18 @@ type Measurement struct {
 
 	Source Source
 	Covers time.Duration // what it is about, up to now; 0 is a second
+
+	// Seen is how many attempts were looked at, where Count is an estimate of how many there
+	// were: one sampled span that failed is no evidence of a hundred. 0: all of them.
+	Seen uint64
+}
+
+// seen returns how many attempts the measurement is evidence of.
+func (m *Measurement) seen() uint64 {
+	if m.Seen > 0 {
+		return m.Seen
+	}
+	return m.Count
 }
 
 // Aggregate is what a collector knows about all instances.
@@ -119,9 +131,9 @@ func (in *instance) record(now time.Duration, caller uint64, m *Measurement) {
 	}
 	if c := in.caller(caller); c != nil {
 		s := c.slot(now)
-		s.requests += m.Count
+		s.requests += m.seen()
 		if m.Outcome != OK {
-			s.failures += m.Count
+			s.failures += m.seen()
 		}
 	}
 }
@@ -158,7 +170,7 @@ func (a *Aggregate) Serve(now time.Duration, principal uint64, t Target, source 
 		return ErrPreferred
 	}
 	covers := time.Duration(r.Covers * float64(time.Second))
-	in.heard(now, covers)
+	in.present(now, covers)
 	r.InFlight = in.history.inFlight(now, covers)
 	in.capacity.Add(now, r)
 	return nil

@@ -47,14 +47,19 @@ type latch struct {
 	evidence signal.Evidence // that condemned; in state Bad only
 }
 
-// heard notes that the instance had traffic over a time that ends now. One that is told of
-// each minute is not forgotten in between.
+// heard notes that callers told of the instance, over a time that ends now.
 func (in *instance) heard(now, covers time.Duration) {
-	in.touched = true
-	in.last = max(in.last, now+covers)
+	in.present(now, covers)
 	if covers <= fine {
 		in.fine = now + tens*10*time.Second
 	}
+}
+
+// present notes that somebody did. An instance that is told of each minute is not
+// forgotten in between.
+func (in *instance) present(now, covers time.Duration) {
+	in.touched = true
+	in.last = max(in.last, now+covers)
 }
 
 // coarse reports whether nothing tells of single seconds any more, but something of minutes.

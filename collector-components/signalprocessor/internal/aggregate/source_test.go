@@ -186,3 +186,24 @@ func TestAShareNeverHoldsMoreThanReadersTake(t *testing.T) {
 		t.Error("they are not pending in shares of their own")
 	}
 }
+
+func TestAServersOwnSecondsDoNotMakeItsCallersMinutesFine(t *testing.T) {
+	f := newFleet(t)
+	for second := range 130 {
+		if second%60 == 0 {
+			if err := f.Record(f.now, 1, toA, of(Metrics, time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Serve(f.now, 9, toA, Router, capacity.Report{Completions: 100, CPU: 0.5, Covers: 1, Allocation: 4}); err != nil {
+			t.Fatal(err)
+		}
+		f.second()
+		if in := f.services["s"].instances["a"]; !in.coarse(f.now) {
+			t.Fatal("what is known of single seconds is not of its callers")
+		}
+	}
+	if n := f.services["s"].instances["a"].published(f.now, &signal.Evidence{}).requests; n == 0 {
+		t.Error("the minute's requests are not compared")
+	}
+}

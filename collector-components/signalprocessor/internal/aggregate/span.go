@@ -26,14 +26,14 @@ type Span struct {
 	Caller  uint64
 	Known   *endpoint.Instance
 	Outcome Outcome
-	Bucket  int32 // of signal.Scale
-	Count   uint64
-	Sum     float64 // seconds, of all that the span stands for
+	Bucket  int32   // of signal.Scale
+	Count   uint64  // that it stands for
+	Sum     float64 // seconds, of all of those
 }
 
 // RecordSpan is [Aggregate.Record] for a span.
 func (a *Aggregate) RecordSpan(now time.Duration, s *Span) error {
-	m := Measurement{Outcome: s.Outcome, Count: s.Count, Sum: s.Sum, Offset: s.Bucket, Exact: true, Source: Spans}
+	m := Measurement{Outcome: s.Outcome, Count: s.Count, Sum: s.Sum, Offset: s.Bucket, Exact: true, Source: Spans, Seen: 1}
 	r := &a.memo[s.Known.Number%memoSize]
 	if r.known == s.Known && r.caller == s.Caller && r.at == now {
 		r.in.record(now, s.Caller, &m)

@@ -99,9 +99,9 @@ func (h *history) record(now time.Duration, m *Measurement) {
 		at.record(m)
 	}
 	if m.Outcome != Cancelled {
-		at.seen += m.Count
+		at.seen += m.seen()
 		if m.Outcome != OK {
-			at.failed += m.Count
+			at.failed += m.seen()
 		}
 	}
 	t := s / 10
