@@ -33,7 +33,8 @@ type collector struct {
 	mu        sync.Mutex
 	spans     []*tracepb.Span
 	logs      []*logspb.LogRecord
-	metrics   map[string]*metricspb.Metric
+	metrics   map[string]*metricspb.Metric // the newest of each name
+	history   []*metricspb.Metric          // all
 	resources []*resourcepb.Resource
 	auth      map[string][]string // signal to the authorization headers seen
 	requests  int
@@ -121,6 +122,7 @@ func (c *collector) take(signal, authorization string, req proto.Message) {
 			for _, s := range r.ScopeMetrics {
 				for _, m := range s.Metrics {
 					c.metrics[m.Name] = m
+					c.history = append(c.history, m)
 				}
 			}
 		}

@@ -26,7 +26,10 @@
 //
 // Beside the service's own metrics, a meter provider of its own carries what the
 // router measures, once a second, with delta temporality and exponential
-// histograms: [Telemetry.SignalMeter]. The fleet's routing follows it, so it
+// histograms: [Telemetry.SignalMeter]. Once a server is instrumented, it carries what this
+// process's servers completed, the time they took for it and the process's CPU time too,
+// of which the collector makes what a request costs here and how many are served at once.
+// The fleet's routing follows it, so it
 // follows the OTLP endpoint, protocol, headers and OTEL_SDK_DISABLED only, and
 // not the variables that tune a service's own metrics.
 //

@@ -17,9 +17,10 @@ func (t *Telemetry) attribute(key attribute.Key) string {
 }
 
 // HTTPHandler returns h with a server span and the standard metrics for every
-// request. The operation names requests that no pattern of a ServeMux matched.
+// request. The operation names requests that no pattern of a ServeMux matched. What the
+// process's servers did leaves on the signal meter too, once a second.
 func (t *Telemetry) HTTPHandler(h http.Handler, operation string) http.Handler {
-	return otelhttp.NewHandler(h, operation, t.http()...)
+	return t.server.http(otelhttp.NewHandler(h, operation, t.http()...))
 }
 
 // HTTPTransport returns base (nil: [http.DefaultTransport]) with a client span and
@@ -42,7 +43,7 @@ func (t *Telemetry) http() []otelhttp.Option {
 // GRPCServerOption instruments a gRPC server: a span and the standard metrics for
 // every call.
 func (t *Telemetry) GRPCServerOption() grpc.ServerOption {
-	return grpc.StatsHandler(otelgrpc.NewServerHandler(t.grpc()...))
+	return grpc.StatsHandler(t.server.grpc(otelgrpc.NewServerHandler(t.grpc()...)))
 }
 
 // GRPCDialOption instruments a gRPC client, and puts the trace context in its

@@ -55,6 +55,7 @@ type Telemetry struct {
 	meters      metric.MeterProvider
 	loggers     log.LoggerProvider
 	signals     metric.MeterProvider
+	server      server
 	events      *event.Client // nil without an endpoint
 	propagator  propagation.TextMapPropagator
 	logger      *slog.Logger
@@ -98,6 +99,7 @@ func start(ctx context.Context, c config, env environment) (*Telemetry, error) {
 	} else if err := t.makeProviders(ctx, c, env, console); err != nil {
 		return nil, errors.Join(err, t.Shutdown(ctx))
 	}
+	t.server.meters = t.signals
 	t.logger = slog.New(logging.New(c.console, t.loggers, scope, t.level))
 	if c.globals {
 		t.setGlobals(console)

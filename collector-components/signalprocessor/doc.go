@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package signalprocessor is the collector's processor "otelplat_signal". It takes the
-// measurements that routers report, aggregates them per instance, and publishes
-// what the fleet knows to etcd, where routers read it. Everything else passes
-// through unchanged; an etcd that is away costs the pipeline nothing.
+// Package signalprocessor is the collector's processor "otelplat_signal". It takes out
+// of telemetry what says how the instances of the fleet do, aggregates it per instance,
+// and publishes it to etcd, where routers read it. Telemetry passes through; an etcd that
+// is away costs the pipeline nothing.
 //
-// Who reports is the principal that the receiver's authenticator otelplat_policy_auth
-// vouches for; measurements without one are dropped and counted. docs/signals.md
-// has the rules, the format, and when it is written.
+// It reads what routers report, and keeps that for itself; the standard client metrics
+// and the client spans of callers that have no router; and what servers report of
+// themselves, for their service demand and effective parallelism. Who reports is the
+// principal that the receiver's authenticator otelplat_policy_auth vouches for;
+// measurements without one are not taken, and counted. docs/signals.md has the rules,
+// the format, and when it is written.
 //
-// All instances of the processor with one configuration share one aggregate, one
-// goroutine and one lease, whose owner is the first that is started and whose end
-// is that of the last.
+// # How it is built
+//
+// A batch is read without a lock into attempts (router.go, standard.go, spans.go) and
+// reports (server.go), which the engine then takes under its own. internal/endpoint knows
+// who serves at an address, internal/series makes deltas of cumulative series,
+// internal/capacity estimates what a server can do, internal/aggregate is what is known
+// of all instances, and internal/publish writes it.
+//
+// All instances of the processor with one id and one configuration, whatever their
+// pipeline carries, share one engine: one aggregate, one directory of discovery, one
+// lease. It ends with the last of them.
 package signalprocessor

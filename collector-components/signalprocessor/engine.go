@@ -5,114 +5,137 @@ package signalprocessor
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/otelplat/platform/collector-components/signalprocessor/internal/aggregate"
+	"github.com/otelplat/platform/collector-components/signalprocessor/internal/endpoint"
 	"github.com/otelplat/platform/collector-components/signalprocessor/internal/publish"
+	"github.com/otelplat/platform/collector-components/signalprocessor/internal/series"
 	"github.com/otelplat/platform/coord"
-	"go.opentelemetry.io/collector/processor"
+	"github.com/otelplat/platform/coord/discovery"
+	"go.uber.org/zap"
 )
 
-// engine is an aggregate and its publisher, shared by all instances of the
-// processor with one configuration.
+// engine is an aggregate and its publisher, shared by all instances of the processor with
+// one configuration, until the last gave it back.
 type engine struct {
-	key     string
-	users   int
-	started time.Time
-	client  *coord.Client
-	cancel  context.CancelFunc
-	done    chan struct{}
+	started   time.Time
+	cancel    context.CancelFunc
+	done      sync.WaitGroup
+	directory discovery.Directory
+	clients   []*coord.Client
+
+	index      atomic.Pointer[endpoint.Index]
+	instances  atomic.Int64
+	seriesKept atomic.Int64
 
 	mu        sync.Mutex
 	aggregate *aggregate.Aggregate
-}
+	announced *endpoint.Index // that the aggregate has
 
-// engines are those of this process.
-var engines = pool{used: make(map[string]*engine)}
-
-// pool hands out engines and ends each with its last user.
-type pool struct {
-	mu   sync.Mutex
-	used map[string]*engine
-}
-
-func (p *pool) take(ctx context.Context, cfg *Config, set processor.Settings, tel *telemetry) (*engine, error) {
-	raw, err := json.Marshal(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("signal: %w", err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	e := p.used[string(raw)]
-	if e == nil {
-		if e, err = newEngine(ctx, cfg, set, tel); err != nil {
-			return nil, err
-		}
-		e.key = string(raw)
-		p.used[e.key] = e
-	}
-	e.users++
-	return e, nil
-}
-
-func (p *pool) giveBack(ctx context.Context, e *engine) error {
-	p.mu.Lock()
-	e.users--
-	last := e.users == 0
-	if last {
-		delete(p.used, e.key)
-	}
-	p.mu.Unlock()
-	if !last {
-		return nil
-	}
-	e.cancel()
-	select {
-	case <-e.done:
-		return e.client.Close()
-	case <-ctx.Done():
-		return errors.Join(fmt.Errorf("signal: %w", ctx.Err()), e.client.Close())
-	}
+	seriesMu sync.Mutex
+	series   *series.Table
+	seed     maphash.Seed
+	swept    time.Duration
 }
 
 // newEngine opens etcd, without waiting for it, and starts publishing.
-func newEngine(ctx context.Context, cfg *Config, set processor.Settings, tel *telemetry) (*engine, error) {
-	c, err := cfg.Etcd.Open(ctx, slog.Default(), signalEndpoints()...)
+func newEngine(ctx context.Context, cfg *Config, log *zap.Logger, tel *telemetry) (*engine, error) {
+	e := &engine{
+		started: time.Now(), aggregate: aggregate.New(cfg.EjectionBase, cfg.MaxInstances),
+		series: series.New(cfg.MaxSeries), seed: maphash.MakeSeed(),
+	}
+	e.aggregate.LimitUnannounced(cfg.MaxUnannounced)
+	signals, err := e.open(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("signal: %w", err)
+		return nil, errors.Join(fmt.Errorf("signal: %w", err), e.close())
 	}
 	name := cfg.Collector
 	if name == "" {
 		name = collectorName()
 	}
-	run, cancel := context.WithCancel(context.Background()) // ends with the last user's shutdown
-	e := &engine{
-		started: time.Now(), client: c, cancel: cancel, done: make(chan struct{}),
-		aggregate: aggregate.New(cfg.EjectionBase, cfg.MaxInstances),
-	}
 	p := &publish.Publisher{
-		Client: c, Collector: name, Aggregate: e.aggregate, Lock: &e.mu, Now: e.now, Stats: tel.stats(), Log: set.Logger,
+		Store: publish.Etcd(signals), Prefix: signals.Prefix(), Collector: name, Aggregate: e.aggregate, Lock: &e.mu,
+		Now: e.now, Stats: tel.stats(), Log: log, Each: e.each,
 	}
-	go func() {
-		defer close(e.done)
-		p.Run(run)
-	}()
+	run, cancel := context.WithCancel(context.Background()) // ends with Close
+	e.cancel = cancel
+	e.done.Go(func() { p.Run(run) })
+	e.done.Go(func() { e.follow(run) })
 	return e, nil
 }
 
-// signalEndpoints are those of fleets whose signals live in an etcd of their own.
-func signalEndpoints() []coord.Option {
-	if endpoints := coord.SignalEndpoints(); len(endpoints) > 0 {
-		return []coord.Option{coord.WithEndpoints(endpoints...)}
+// open opens the client of signals, which may be of an etcd of its own, and the directory.
+func (e *engine) open(ctx context.Context, cfg *Config) (signals *coord.Client, err error) {
+	main, err := cfg.Etcd.Open(ctx, slog.Default())
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	e.clients = append(e.clients, main)
+	signals = main
+	if endpoints := coord.SignalEndpoints(); len(endpoints) > 0 {
+		if signals, err = cfg.Etcd.Open(ctx, slog.Default(), coord.WithEndpoints(endpoints...)); err != nil {
+			return nil, err
+		}
+		e.clients = append(e.clients, signals)
+	}
+	e.directory, err = discovery.Etcd(main).Directory(ctx)
+	return signals, err
+}
+
+// follow keeps the index of addresses current, a second behind at most.
+func (e *engine) follow(ctx context.Context) {
+	for range e.directory.Updates(ctx) {
+		e.index.Store(endpoint.New(e.directory))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// each is called before each round of the publisher.
+func (e *engine) each() {
+	if x := e.index.Load(); x != e.announced {
+		e.announced = x
+		e.mu.Lock()
+		e.aggregate.Announce(x)
+		e.mu.Unlock()
+	}
+	if now := e.now(); now-e.swept >= 10*time.Second {
+		e.swept = now
+		e.seriesMu.Lock()
+		e.series.Look(now)
+		e.seriesKept.Store(int64(e.series.Len()))
+		e.seriesMu.Unlock()
+	}
+}
+
+// Close ends publishing, and takes this collector's shares away.
+func (e *engine) Close() error {
+	e.cancel()
+	e.done.Wait()
+	return e.close()
+}
+
+func (e *engine) close() error {
+	var errs []error
+	if e.directory != nil {
+		errs = append(errs, e.directory.Close())
+	}
+	for _, c := range e.clients {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // collectorName is unique: two collectors with one name would overwrite each
@@ -130,27 +153,46 @@ func collectorName() string {
 
 func (e *engine) now() time.Duration { return time.Since(e.started) }
 
-// take records one export.
-func (e *engine) take(ctx context.Context, b *batch, tel *telemetry) {
-	taken := int64(0)
+// take records a batch.
+func (e *engine) take(b *batch) {
+	if len(b.attempts)+len(b.calls)+len(b.ejected)+len(b.reports)+len(b.heard) == 0 {
+		return
+	}
 	e.mu.Lock()
-	now := e.now()
+	defer e.mu.Unlock()
+	a := e.aggregate
+	b.now = e.now() // within the lock it never goes back
 	for i := range b.attempts {
-		a := &b.attempts[i]
-		if e.aggregate.Record(now, b.caller, a.target, &a.measurement) == nil {
-			taken++
-		} else {
-			b.refuse(reasonFull, 1)
-		}
+		at := &b.attempts[i]
+		at.measurement.Buckets = b.buckets[at.first:at.last]
+		b.counts[at.measurement.Source][became(a.Record(b.now, at.caller, at.target, &at.measurement))]++
 	}
-	for _, t := range b.ejected {
-		if e.aggregate.Eject(now, b.caller, t) == nil {
-			taken++
-		} else {
-			b.refuse(reasonFull, 1)
-		}
+	for i := range b.calls {
+		b.counts[fromSpans][became(a.RecordSpan(b.now, &b.calls[i]))]++
 	}
-	instances := e.aggregate.Instances()
-	e.mu.Unlock()
-	tel.took(ctx, taken, b.refused, instances)
+	for i := range b.ejected {
+		b.counts[fromRouter][became(a.Eject(b.now, b.ejected[i].caller, b.ejected[i].target))]++
+	}
+	for i := range b.heard {
+		a.Heard(b.now, b.heard[i].caller, b.heard[i].service, &b.heard[i].measurement)
+	}
+	for i := range b.reports {
+		r := &b.reports[i]
+		target := aggregate.Target{Service: r.service, Instance: r.instance}
+		b.counts[fromServer][became(a.Serve(b.now, r.caller, target, r.source, r.capacity))] += r.points
+	}
+	e.instances.Store(int64(a.Instances()))
+}
+
+// became is the reason of an aggregate's error.
+func became(err error) reason {
+	switch {
+	case err == nil:
+		return taken
+	case errors.Is(err, aggregate.ErrUnannounced):
+		return unannounced
+	case errors.Is(err, aggregate.ErrPreferred):
+		return preferred
+	}
+	return full
 }

@@ -4,6 +4,7 @@ package signalprocessor
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,25 +18,28 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/processortest"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// principal is what the authenticator puts into the context: "service:orders".
+type principal string
 
-// sender is what the authenticator puts into the context.
-type sender string
-
-func (s sender) GetAttribute(name string) any {
-	if name == semconv.SenderPrincipal {
-		return string(s)
+func (p principal) GetAttribute(name string) any {
+	switch name {
+	case semconv.SenderPrincipal:
+		return string(p)
+	case semconv.SenderSubject:
+		_, subject, _ := strings.Cut(string(p), ":")
+		return subject
 	}
 	return nil
 }
 
-func (sender) GetAttributeNames() []string { return []string{semconv.SenderPrincipal} }
+func (principal) GetAttributeNames() []string {
+	return []string{semconv.SenderPrincipal, semconv.SenderSubject}
+}
 
-func from(ctx context.Context, principal string) context.Context {
-	return client.NewContext(ctx, client.Info{Auth: sender(principal)})
+func from(ctx context.Context, name string) context.Context {
+	return client.NewContext(ctx, client.Info{Auth: principal(name)})
 }
 
 // measurements is what a router exports in a second.
@@ -113,7 +117,7 @@ func start(t *testing.T, change func(*Config)) (*pipeline, signal.Follower) {
 // counted returns the measurements that were counted for a reason.
 func (p *pipeline) counted(t *testing.T, reason string) int64 {
 	t.Helper()
-	m, err := p.tel.GetMetric(semconv.SignalMeasurements)
+	m, err := p.tel.GetMetric("otelcol_processor_signal_measurements")
 	if err != nil {
 		return 0
 	}
@@ -165,9 +169,9 @@ func TestWhatIsNotTakenIsCounted(t *testing.T) {
 		ctx context.Context
 		md  pmetric.Metrics
 	}{
-		reasonUnauthenticated: {t.Context(), measurements("i", semconv.OutcomeError, 20)},
-		reasonName:            {ctx, measurements("../x", semconv.OutcomeError, 20)},
-		reasonForm:            {ctx, measurements("i", "exploded", 20)},
+		"unauthenticated": {t.Context(), measurements("i", semconv.OutcomeError, 20)},
+		"name":            {ctx, measurements("../x", semconv.OutcomeError, 20)},
+		"form":            {ctx, measurements("i", "exploded", 20)},
 	} {
 		if err := p.ConsumeMetrics(c.ctx, c.md); err != nil {
 			t.Errorf("%s: %v: signals are no reason to refuse telemetry", reason, err)
@@ -190,8 +194,8 @@ func TestWhatIsNotTakenIsCounted(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if p.counted(t, reasonForm) != 2 || p.counted(t, reasonFull) != 1 || p.counted(t, "taken") != 2 {
-		t.Errorf("form %d, full %d, taken %d; want 2, 1, 2", p.counted(t, reasonForm), p.counted(t, reasonFull), p.counted(t, "taken"))
+	if p.counted(t, "form") != 2 || p.counted(t, "full") != 1 || p.counted(t, "taken") != 2 {
+		t.Errorf("form %d, full %d, taken %d; want 2, 1, 2", p.counted(t, "form"), p.counted(t, "full"), p.counted(t, "taken"))
 	}
 	if fleet := f.Fleet(); fleet != nil && fleet.Instances["i"] != nil {
 		t.Error("a measurement that was refused is published")
@@ -203,6 +207,9 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		"a name that cannot be a key": func(c *Config) { c.Collector = "a/b" },
 		"no ejection base":            func(c *Config) { c.EjectionBase = 0 },
 		"room for nothing":            func(c *Config) { c.MaxInstances = 0 },
+		"room for no newcomer":        func(c *Config) { c.MaxUnannounced = 0 },
+		"room for no series":          func(c *Config) { c.MaxSeries = -1 },
+		"too many agents":             func(c *Config) { c.Agents = make([]string, 1001) },
 	} {
 		cfg := defaultConfig()
 		change(cfg)
@@ -248,30 +255,4 @@ func TestLifecycle(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-func BenchmarkConsume(b *testing.B) {
-	cfg := defaultConfig()
-	cfg.Forward = true // so that one batch can be used again
-	p, err := NewFactory().CreateMetrics(b.Context(), processortest.NewNopSettings(Type), cfg, consumertest.NewNop())
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := p.Start(b.Context(), componenttest.NewNopHost()); err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = p.Shutdown(context.Background()) }()
-	md := measurements("i", semconv.OutcomeOK, 20)
-	points := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).ExponentialHistogram().DataPoints()
-	for range 99 {
-		points.At(0).CopyTo(points.AppendEmpty())
-	}
-	ctx := from(b.Context(), "service:a")
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := p.ConsumeMetrics(ctx, md); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/point")
 }

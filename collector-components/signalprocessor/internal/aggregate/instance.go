@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otelplat/platform/collector-components/signalprocessor/internal/capacity"
 	"github.com/otelplat/platform/coord/signal"
 )
 
@@ -17,13 +18,24 @@ const forget = 30 * time.Second
 type instance struct {
 	id, variant, zone string
 	history           history
-	callers           []*caller // ascending by hash, at most signal.MaxCallers: those with the smallest
-	last              time.Duration
+	callers           []*caller     // ascending by hash, at most signal.MaxCallers: those with the smallest
+	last              time.Duration // that is known to have had traffic
+	fine              time.Duration // until which the last 10 s are known; 0: never
+	capacity          capacity.Model
+	ownReport         time.Duration // until which standard metrics of it do not count
+
+	by        uint64 // the principal that told of it first
+	announced bool   // by discovery
 
 	latch    latch
 	verdict  signal.State // as of the last look
 	turned   bool         // the verdict turned since it was published
-	released *published   // what was published last; nil never
+	released published    // what was published last
+	written  bool         // something was
+	touched  bool         // something came since the last look
+	looked   int64        // second of the last comparison with what was published
+
+	room []signal.Caller // of the evidence of a look
 }
 
 // latch keeps a verdict beyond the traffic that led to it.
@@ -34,6 +46,24 @@ type latch struct {
 	hold     time.Duration
 	evidence signal.Evidence // that condemned; in state Bad only
 }
+
+// heard notes that callers told of the instance, over a time that ends now.
+func (in *instance) heard(now, covers time.Duration) {
+	in.present(now, covers)
+	if covers <= fine {
+		in.fine = now + tens*10*time.Second
+	}
+}
+
+// present notes that somebody did. An instance that is told of each minute is not
+// forgotten in between.
+func (in *instance) present(now, covers time.Duration) {
+	in.touched = true
+	in.last = max(in.last, now+covers)
+}
+
+// coarse reports whether nothing tells of single seconds any more, but something of minutes.
+func (in *instance) coarse(now time.Duration) bool { return now >= in.fine }
 
 // caller returns the record of a caller, nil when 32 others have smaller hashes.
 func (in *instance) caller(hash uint64) *caller {
@@ -54,14 +84,15 @@ func (in *instance) caller(hash uint64) *caller {
 // evidence is what callers saw over the shortest of the last 1 to 10 s that holds
 // enough requests, or over the last 10 s when none does. Seconds before since do
 // not count.
-func (in *instance) evidence(now time.Duration, since int64) signal.Evidence {
+// The callers are put into room.
+func (in *instance) evidence(now time.Duration, since int64, room []signal.Caller) signal.Evidence {
 	current := secondOf(now)
-	var e signal.Evidence
+	e := signal.Evidence{Callers: room[:0]}
 	for e.Seconds = 1; ; e.Seconds++ {
 		if s := current - int64(e.Seconds) + 1; s >= since {
 			if at := &in.history.second[mod(s)]; at.at == s {
-				e.Requests += at.requests
-				e.Failures += at.errors + at.timeouts + at.refused
+				e.Requests += at.seen
+				e.Failures += at.failed
 			}
 		}
 		if e.Requests >= signal.MinRequests || e.Seconds == seconds {
@@ -99,26 +130,27 @@ func mod(s int64) int64 {
 // change and the one after it still tell of before.
 func (l *latch) freshFrom() int64 { return secondOf(l.since) + 2 }
 
-// look moves the latch on, and notes whether the verdict turned.
-func (in *instance) look(now, base time.Duration) {
+// look moves the latch on, notes whether the verdict turned, and returns the evidence
+// that the verdict follows from. It is valid until the next look.
+func (in *instance) look(now, base time.Duration) signal.Evidence {
 	l := &in.latch
+	e := in.evidence(now, in.since(), in.room)
+	in.room = e.Callers
 	switch l.state {
 	case signal.Good:
-		if e := in.evidence(now, 0); signal.Judge(&e, signal.MinRequests).State == signal.Bad {
+		if signal.Judge(&e, signal.MinRequests).State == signal.Bad {
 			in.condemn(now, base, e)
 		}
 	case signal.Bad:
-		e := in.evidence(now, l.freshFrom())
 		switch {
 		case e.Requests >= signal.MinRequests && signal.Judge(&e, signal.MinRequests).State != signal.Bad:
 			*l = latch{} // many callers found it well again
 		case e.Requests >= signal.MinRequests:
-			l.since, l.evidence = now, e // it still gets traffic, and is still bad
+			l.since, l.evidence = now, keep(e) // it still gets traffic, and is still bad
 		case now-l.since >= l.hold:
 			l.state, l.since, l.evidence = signal.Probation, now, signal.Evidence{}
 		}
 	case signal.Probation:
-		e := in.evidence(now, secondOf(l.since)+1)
 		switch {
 		case signal.Judge(&e, 1).State == signal.Bad:
 			in.condemn(now, base, e)
@@ -130,26 +162,49 @@ func (in *instance) look(now, base time.Duration) {
 		in.verdict, in.turned = l.state, true
 	}
 	in.callers = slices.DeleteFunc(in.callers, func(c *caller) bool { return secondOf(now)-c.last > seconds })
+	if l.state == signal.Bad {
+		return l.evidence
+	}
+	return e
+}
+
+// keep copies evidence that outlives the look.
+func keep(e signal.Evidence) signal.Evidence {
+	e.Callers = slices.Clone(e.Callers)
+	return e
 }
 
 // condemn latches evidence, as the next episode.
 func (in *instance) condemn(now, base time.Duration, e signal.Evidence) {
 	episode := in.latch.episode + 1
-	in.latch = latch{state: signal.Bad, episode: episode, since: now, hold: signal.Hold(base, episode), evidence: e}
+	in.latch = latch{state: signal.Bad, episode: episode, since: now, hold: signal.Hold(base, episode), evidence: keep(e)}
+}
+
+// since is the first second whose evidence counts in the latch's state.
+func (in *instance) since() int64 {
+	switch in.latch.state {
+	case signal.Bad:
+		return in.latch.freshFrom()
+	case signal.Probation:
+		return secondOf(in.latch.since) + 1
+	}
+	return 0
 }
 
 // signal returns what is known, in the form that is published.
 func (in *instance) signal(now time.Duration) signal.Instance {
 	out := signal.Instance{ID: in.id, Variant: in.variant, Zone: in.zone, Windows: in.history.windows(now)}
+	out.ServiceDemand, _ = in.capacity.Demand(now)
+	out.Parallelism = in.capacity.Parallelism(now)
 	switch l := &in.latch; l.state {
 	case signal.Bad:
 		out.Evidence = l.evidence
 		out.Latch = signal.Latch{State: l.state, Episode: l.episode, Age: now - l.since, Hold: l.hold}
 	case signal.Probation:
-		out.Evidence = in.evidence(now, secondOf(l.since)+1)
+		out.Evidence = in.evidence(now, in.since(), nil)
 		out.Latch = signal.Latch{State: l.state, Episode: l.episode, Age: now - l.since, Hold: l.hold}
 	default:
-		out.Evidence = in.evidence(now, 0)
+		out.Evidence = in.evidence(now, in.since(), nil)
 	}
 	return out
 }

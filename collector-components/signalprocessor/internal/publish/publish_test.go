@@ -36,7 +36,7 @@ func run(t *testing.T, c *coord.Client, collector string) *running {
 	started := time.Now()
 	r := &running{}
 	r.Publisher = &Publisher{
-		Client: c, Collector: collector, Aggregate: aggregate.New(5*time.Second, 10_000), Lock: &sync.Mutex{},
+		Store: Etcd(c), Prefix: c.Prefix(), Collector: collector, Aggregate: aggregate.New(5*time.Second, 10_000), Lock: &sync.Mutex{},
 		Now: func() time.Duration { return time.Hour + time.Since(started) }, Log: zap.NewNop(),
 		Stats: Stats{
 			Put: func(int) { r.puts.Add(1) }, Deleted: func(n int) { r.deletes.Add(int64(n)) },
