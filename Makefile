@@ -64,6 +64,10 @@ bench: ## the benchmarks of the libraries
 bench-peers: ## the benchmarks that run a peer and us on the same work, and print the ratio
 	go test -run '^$$' -bench . -timeout 30m ./integration/peers/...
 
+.PHONY: release-check
+release-check: ## what users of a release do, outside the checkout: get the library, install the command, build a collector (3 to 10 minutes)
+	integration/release-check.sh
+
 .PHONY: vuln
 vuln: ## govulncheck over every module, where its database can be reached
 	@set -e; for m in $(MODULES); do (cd $$m && go run $(GOVULNCHECK) ./...) || { \

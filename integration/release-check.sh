@@ -102,6 +102,7 @@ processors:
 exporters:
   - gomod: go.opentelemetry.io/collector/exporter/debugexporter $unstable
 providers:
+  - gomod: go.opentelemetry.io/collector/confmap/provider/envprovider $stable
   - gomod: go.opentelemetry.io/collector/confmap/provider/yamlprovider $stable
   - gomod: $root/collector-components $version
     import: $root/collector-components/etcdprovider

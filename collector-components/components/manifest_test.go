@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/otelplat/platform/collector-components/components"
+	"github.com/otelplat/platform/configsrc"
 	"go.opentelemetry.io/collector/confmap"
 	"go.yaml.in/yaml/v3"
 )
@@ -99,6 +100,14 @@ func TestEveryComponentOfTheDefaultConfigurationIsListed(t *testing.T) {
 					t.Errorf("%s %s is in a default configuration and not in Factories", kind, id)
 				}
 			}
+		}
+	}
+}
+
+func TestAConfigurationCanBeWrittenWithOtelplatConfigPut(t *testing.T) {
+	for _, config := range []string{components.DefaultConfig(), components.ExportConfig()} {
+		if err := configsrc.Check([]byte(config)); err != nil {
+			t.Error(err)
 		}
 	}
 }

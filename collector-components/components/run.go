@@ -44,7 +44,7 @@ func Run(ctx context.Context, o Options) error {
 		if another := trial.Failed(err); !another && !ran {
 			return err
 		}
-		fallbackLog().Error("the collector ended; it starts again with the last good configuration", zap.Error(err))
+		fallbackLog().Error("the collector ended over its configuration; it starts again", zap.Error(err))
 	}
 }
 
