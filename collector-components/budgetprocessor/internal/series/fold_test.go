@@ -48,6 +48,8 @@ func TestCumulativeSumsThatAreFoldedAddUpToWhatTheirSeriesGrewBy(t *testing.T) {
 	for i := range 20 {
 		counters = append(counters, &counter{id: i, start: processStart})
 	}
+	first, _ := export(s.now, true, counters)
+	s.process(first)
 	var folded, out int64 // what was added to folded series, and what the overflow series says
 	var start, last pcommon.Timestamp
 	for round := range 200 {
