@@ -82,9 +82,11 @@ func (m *Meter) pass(now time.Duration, perSecond, burst float64) {
 		m.most, m.saved = burst, perSecond*burst
 		return
 	}
-	if perSecond != m.perSec { // savings and debts are time
+	if perSecond != m.perSec {
+		// With a smaller budget savings and debts last as long as they did; with a greater
+		// one they stay what they are.
 		if m.perSec > 0 {
-			m.saved *= perSecond / m.perSec
+			m.saved *= min(1, perSecond/m.perSec)
 		} else {
 			m.saved = perSecond * burst
 		}
