@@ -38,6 +38,9 @@ const (
 	writeEvery   = 500 * time.Millisecond
 	writeTimeout = time.Second
 
+	// staleAfter is the age of the shares from which nothing is decided by them.
+	staleAfter = 15 * time.Second
+
 	// spoken is the part of a budget from which its demand is told to the fleet.
 	spoken = 0.05
 )
@@ -144,7 +147,7 @@ func (f *fleet) round(ctx context.Context) error {
 		}
 		return nil
 	}
-	if f.mirror.Age() > f.cfg.Lease {
+	if f.mirror.Age() > staleAfter {
 		return errAway
 	}
 	if f.pending != nil { // what was decided is not known to the others yet

@@ -295,7 +295,7 @@ func BenchmarkProcess(b *testing.B) {
 				for i, a := range attributes(size, n) {
 					dp := g.DataPoints().AppendEmpty()
 					a.MoveTo(dp.Attributes())
-					dp.Attributes().PutInt("i", int64(i))
+					dp.Attributes().PutStr("http.route", fmt.Sprint("/orders/", i))
 				}
 				s.process(rm)
 				b.ReportAllocs()
