@@ -133,7 +133,7 @@ func (r *run) last(hash uint64, buckets int) (l *lastHistogram, isNew bool) {
 // foldExplicit adds a histogram, or what a cumulative one has grown by.
 func (r *run) foldExplicit(t *target, hash uint64, dp pmetric.HistogramDataPoint) reason {
 	h := explicitOf(dp)
-	if h.sum-h.sum != 0 {
+	if h.sum-h.sum != 0 || len(h.counts) > 4*maxBuckets {
 		return reasonUnmergeable
 	}
 	if !r.cumulative {

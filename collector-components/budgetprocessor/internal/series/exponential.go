@@ -157,7 +157,7 @@ func (h *exponential) raise(threshold float64) {
 // trimmed returns a histogram whose slices may be changed, without empty buckets at
 // the ends; false when it is not one that can be merged.
 func (h exponential) trimmed() (exponential, bool) {
-	if h.sum-h.sum != 0 || h.scale < minScale || h.scale > 20 || len(h.positive.counts)+len(h.less.counts) > 4*maxBuckets {
+	if h.sum-h.sum != 0 || !(h.zeroThreshold >= 0) || h.scale < minScale || h.scale > 20 || len(h.positive.counts)+len(h.less.counts) > 4*maxBuckets {
 		return h, false
 	}
 	for _, b := range []*buckets{&h.positive, &h.less} {
@@ -185,17 +185,21 @@ func align(a, b *exponential) {
 	b.raise(a.zeroThreshold)
 }
 
-// add adds another.
-func (h *exponential) add(o exponential, first bool) {
+// add adds another; it says whether it could.
+func (h *exponential) add(o exponential, first bool) bool {
 	if first {
 		*h = o
-		return
+		return true
 	}
 	align(h, &o)
+	if h.positive.width(&o.positive, 0) > maxBuckets || h.less.width(&o.less, 0) > maxBuckets {
+		return false // indexes of no number
+	}
 	h.total.add(&o.total, false)
 	h.zero += o.zero
 	h.positive.add(&o.positive)
 	h.less.add(&o.less)
+	return true
 }
 
 // since returns what was added since a former state of the series; ok is false when
@@ -238,7 +242,9 @@ func (r *run) foldExponential(t *target, hash uint64, dp pmetric.ExponentialHist
 		return reasonUnmergeable
 	}
 	if !r.cumulative {
-		t.exponential.add(h, !t.some)
+		if !t.exponential.add(h, !t.some) {
+			return reasonUnmergeable
+		}
 		t.span(dp.StartTimestamp(), dp.Timestamp())
 		return ""
 	}
@@ -264,7 +270,9 @@ func (r *run) foldExponential(t *target, hash uint64, dp pmetric.ExponentialHist
 			inc = grown
 		} // else it began again
 	}
-	t.exponential.add(inc, !t.some)
+	if !t.exponential.add(inc, !t.some) {
+		return reasonUnmergeable
+	}
 	l.start, l.generation, l.exponential = dp.StartTimestamp(), r.s.generation, h
 	t.time = max(t.time, dp.Timestamp())
 	t.some = true

@@ -83,6 +83,7 @@ type run struct {
 	metric                *metric // nil when there is no room for its name
 	base, overflow        uint64
 	cumulative, monotonic bool
+	size                  int     // of a target
 	why                   verdict // of the point at hand
 	batch                 map[uint64]*target
 	touched               []*target
@@ -156,6 +157,10 @@ func (r *run) one(m pmetric.Metric) int {
 // temporality or unit are different ones.
 func (r *run) begin(m pmetric.Metric, temporality pmetric.AggregationTemporality) {
 	r.cumulative = temporality == pmetric.AggregationTemporalityCumulative
+	r.size = numberSize
+	if m.Type() == pmetric.MetricTypeHistogram || m.Type() == pmetric.MetricTypeExponentialHistogram {
+		r.size = histogramSize
+	}
 	kind := uint64(m.Type())<<8 | uint64(temporality)<<1
 	if r.monotonic {
 		kind++

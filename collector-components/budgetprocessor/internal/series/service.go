@@ -179,7 +179,7 @@ func (s *Service) pass(now time.Duration, limits Limits) {
 	for h, t := range s.targets {
 		if t.generation < before {
 			delete(s.targets, h)
-			s.unfix(targetSize)
+			s.unfix(t.size)
 		}
 	}
 	for h, r := range s.resources {

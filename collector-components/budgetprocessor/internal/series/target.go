@@ -22,6 +22,7 @@ var overflowHash = func() uint64 {
 type target struct {
 	attributes pcommon.Map
 	generation uint32
+	size       int
 	touched    bool // in this metric of this batch
 	some       bool // has a value
 
@@ -31,8 +32,11 @@ type target struct {
 	exponential exponential
 }
 
-// targetSize is an estimate: buckets of histograms included.
-const targetSize = 1024
+// Estimates of what a target takes.
+const (
+	numberSize    = 512
+	histogramSize = 4096 // with two times 160 buckets
+)
 
 // target returns the series that a point is folded into; nil when there is no room.
 // over are the labels whose value is replaced; none stands for the overflow series.
@@ -43,10 +47,10 @@ func (r *run) target(hash uint64, attributes pcommon.Map, over uint64, at pcommo
 	}
 	t := all[hash]
 	if t == nil {
-		if r.cumulative && (len(all) >= maxTargets || !r.s.fix(targetSize)) {
+		if r.cumulative && (len(all) >= maxTargets || !r.s.fix(r.size)) {
 			return nil
 		}
-		t = &target{attributes: pcommon.NewMap(), start: at}
+		t = &target{attributes: pcommon.NewMap(), start: at, size: r.size}
 		if r.cumulative && r.settled && r.resource.latest != 0 && r.resource.latest < at {
 			t.start = r.resource.latest // there was no such series then
 		}
