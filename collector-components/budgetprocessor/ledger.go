@@ -240,3 +240,10 @@ func (l *ledger) holders() (accounts []*account, tenants []*tenant) {
 	}
 	return accounts, tenants
 }
+
+// known returns how many services are known.
+func (l *ledger) known() int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.accounts)
+}

@@ -25,6 +25,10 @@ const (
 	// standingsTold is how many services and tenants the gauges tell of.
 	standingsTold = 50
 
+	// accountSize is an estimate of what a service takes beside its series: meters,
+	// watches, its part in the maps.
+	accountSize = 3 << 10
+
 	// offendingServices is of how many services the offenders are told.
 	offendingServices = 10
 )
@@ -48,17 +52,15 @@ func newTelemetry(l *ledger, set component.TelemetrySettings) (*telemetry, error
 		b.RegisterProcessorBudgetLimitCallback(l.observeStandings(func(s standing) float64 { return s.limit })),
 		b.RegisterProcessorBudgetOffendersCallback(l.observeOffenders),
 		b.RegisterProcessorBudgetMemoryCallback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(l.memory.Used())
+			o.Observe(l.memory.Used() + int64(l.known())*accountSize)
 			return nil
 		}),
 		b.RegisterProcessorBudgetMemoryLimitCallback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(l.memory.Limit())
+			o.Observe(l.memory.Limit() + int64(l.cfg.MaxServices)*accountSize)
 			return nil
 		}),
 		b.RegisterProcessorBudgetServicesCallback(func(_ context.Context, o metric.Int64Observer) error {
-			l.mu.RLock()
-			defer l.mu.RUnlock()
-			o.Observe(int64(len(l.accounts)))
+			o.Observe(int64(l.known()))
 			return nil
 		}),
 		b.RegisterProcessorBudgetServicesRefusedCallback(func(_ context.Context, o metric.Int64Observer) error {

@@ -258,7 +258,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ProcessorBudgetMemory, err = builder.meter.Int64ObservableGauge(
 		"otelcol_processor_budget_memory",
-		metric.WithDescription("Estimate of the memory of series and of what is folded [Alpha]"),
+		metric.WithDescription("Estimate of the memory of services, of their series and of what is folded [Alpha]"),
 		metric.WithUnit("By"),
 	)
 	errs = errors.Join(errs, err)

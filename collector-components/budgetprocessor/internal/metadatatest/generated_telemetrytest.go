@@ -100,7 +100,7 @@ func AssertEqualProcessorBudgetLimit(t *testing.T, tt *componenttest.Telemetry, 
 func AssertEqualProcessorBudgetMemory(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_processor_budget_memory",
-		Description: "Estimate of the memory of series and of what is folded [Alpha]",
+		Description: "Estimate of the memory of services, of their series and of what is folded [Alpha]",
 		Unit:        "By",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
