@@ -21,6 +21,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
 )
 
 const (
@@ -127,11 +128,11 @@ func (f *fleet) run(ctx context.Context) {
 		case ctx.Err() != nil:
 		case err != nil:
 			if !f.away {
-				slog.Warn("the budget's share is not written; this collector keeps its part", "error", err)
+				f.ledger.log.Warn("the share of the budgets is not written; this collector keeps its part", zap.Error(err))
 			}
 			f.away = true
 		case f.away:
-			slog.Info("the budget's share is written again")
+			f.ledger.log.Info("the share of the budgets is written again")
 			f.away = false
 		}
 	}
@@ -239,7 +240,7 @@ func (f *fleet) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
 	if _, err := f.client.Etcd().Revoke(ctx, f.lease); err != nil {
-		slog.Debug("the budget's share stays until its lease ends", "error", err)
+		f.ledger.log.Debug("the share of the budgets stays until its lease ends", zap.Error(err))
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/processor"
+	"go.uber.org/zap"
 )
 
 const (
@@ -43,6 +44,7 @@ type ledger struct {
 	memory  *series.Memory
 	names   *names
 	tel     *telemetry
+	log     *zap.Logger
 	budgets atomic.Pointer[Budgets]
 	used    atomic.Pointer[slice.Used]
 	started time.Time
@@ -75,6 +77,7 @@ func take(cfg *Config, set processor.Settings) (*ledger, func() error, error) {
 // open returns a ledger whose goroutines run until Close. It does not wait for etcd.
 func open(cfg *Config, set processor.Settings) (*ledger, error) {
 	l := newLedger(cfg)
+	l.log = set.Logger
 	run, cancel := context.WithCancel(context.Background()) // ends with Close
 	l.cancel = cancel
 	fail := func(err error) (*ledger, error) {

@@ -334,6 +334,23 @@ func TestSpansThatCameSampledAreCutTogetherWithOthers(t *testing.T) {
 	})
 }
 
+func TestWhoClaimsToHaveSampledStrictlyIsCutAsOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := defaultConfig()
+		cfg.Budgets.Defaults.SpansPerSecond = of(200.)
+		p := start(t, cfg, processortest.NewNopSettings(typ))
+		defer p.stop(t)
+		during(60*time.Second, func() {
+			if err := p.traces.ConsumeTraces(t.Context(), traceOf("orders", 200, "ot=th:ffffffffff")); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got := float64(p.gotTraces.SpanCount()) / (60 * 200); math.Abs(got-1) > 0.06 {
+			t.Errorf("%.3f of the budget is kept", got)
+		}
+	})
+}
+
 func TestWhatWasAcceptedIsPassedOnBeforeShutdown(t *testing.T) {
 	processortest.VerifyShutdown(t, NewFactory(), NewFactory().CreateDefaultConfig())
 }

@@ -57,12 +57,8 @@ func (l *ledger) spans(a *account, rs ptrace.ResourceSpans) int {
 
 // came returns the ratio at which a span was sampled before it came.
 func came(s ptrace.Span) float64 {
-	ts := s.TraceState().AsRaw()
-	if ts == "" {
-		return 1
-	}
-	if th, ok, _, _ := tracestate.Parse(ts); ok {
-		return tracestate.Probability(th)
+	if ts := s.TraceState().AsRaw(); ts != "" {
+		return tracestate.Decide(ts, s.TraceID(), 0).Probability
 	}
 	return 1
 }

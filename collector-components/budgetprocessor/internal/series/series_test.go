@@ -22,7 +22,6 @@ type service struct {
 	memory *series.Memory
 	limits series.Limits
 	now    time.Duration
-	total  series.Outcome
 }
 
 func newService(t testing.TB, limits series.Limits) *service {
