@@ -60,20 +60,22 @@ type Decision struct {
 }
 
 // Decide says what a sampler of the given threshold does with a span. A span that
-// came with the same or a stricter threshold stays as it is.
+// came with the same or a stricter threshold stays as it is. A threshold that the
+// span's own randomness does not reach cannot be what it was kept by: it counts as
+// none, but is not lowered either.
 func Decide(traceState string, traceID [16]byte, ours uint64) Decision {
 	th, hasTh, rv, hasRv := Parse(traceState)
 	d := Decision{Keep: true, Probability: 1}
-	if hasTh {
-		d.Probability = Probability(th)
-	}
-	if ours == 0 || hasTh && th >= ours {
-		return d
-	}
 	if !hasRv {
 		rv = Randomness(traceID)
 	}
+	if hasTh && rv >= th {
+		d.Probability = Probability(th)
+		if th >= ours {
+			return d
+		}
+	}
 	d.Keep = rv >= ours
-	d.Changed = d.Keep
+	d.Changed = d.Keep && ours > 0 && !(hasTh && th >= ours)
 	return d
 }

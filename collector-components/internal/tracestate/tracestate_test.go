@@ -120,6 +120,24 @@ func TestSamplingTwiceIsSamplingOnceAndAStricterThresholdIsHonoured(t *testing.T
 	}
 }
 
+func TestAThresholdThatTheRandomnessDoesNotReachIsNotBelievedAndNotLowered(t *testing.T) {
+	low, high := [16]byte{9: 0x10}, [16]byte{9: 0xf0}
+	for name, test := range map[string]struct {
+		id   [16]byte
+		want tracestate.Decision
+	}{
+		"dropped by ours": {low, tracestate.Decision{Probability: 1}},
+		"kept by ours":    {high, tracestate.Decision{Keep: true, Probability: 1}},
+	} {
+		if got := tracestate.Decide("ot=th:ffff", test.id, 1<<55); got != test.want {
+			t.Errorf("%s: %+v, expected %+v", name, got, test.want)
+		}
+	}
+	if got := tracestate.Decide("ot=th:4", low, 1<<52); got != (tracestate.Decision{Keep: true, Probability: 1}) {
+		t.Errorf("%+v for a threshold below which the trace lies", got)
+	}
+}
+
 func TestNothingIsAllocatedForADecision(t *testing.T) {
 	id := [16]byte{8: 0xff, 9: 0xff}
 	if n := testing.AllocsPerRun(100, func() {

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package budgetprocessor
+
+import (
+	"context"
+
+	"github.com/otelplat/platform/collector-components/budgetprocessor/internal/size"
+	"github.com/otelplat/platform/collector-components/budgetprocessor/internal/volume"
+	"github.com/otelplat/platform/collector-components/internal/tracestate"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/processor/processorhelper"
+)
+
+// traces holds spans to their budgets.
+func (p *budgets) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces, error) {
+	tenant := senderTenant(ctx)
+	had := td.ResourceSpans().Len()
+	td.ResourceSpans().RemoveIf(func(rs ptrace.ResourceSpans) bool {
+		return p.ledger.spans(p.ledger.account(tenant, rs.Resource()), rs) == 0
+	})
+	if had > 0 && td.ResourceSpans().Len() == 0 {
+		return td, processorhelper.ErrSkipProcessingData
+	}
+	return td, nil
+}
+
+// spans samples the spans of one resource, and returns how many are left.
+func (l *ledger) spans(a *account, rs ptrace.ResourceSpans) int {
+	c := a.counts.Load()
+	bytes := int64(size.ResourceSpans(rs))
+	c.in[signalTraces].Add(bytes)
+
+	var d volume.Demand
+	all := 0
+	for _, ss := range rs.ScopeSpans().All() {
+		all += ss.Spans().Len()
+		for _, s := range ss.Spans().All() {
+			d.Add(1, came(s))
+		}
+	}
+	p, byTenant := l.ratio(a, spans, &d)
+	left := all
+	if p < 1 {
+		left = sample(rs, tracestate.Threshold(p))
+		bytes = 0
+		if left > 0 {
+			bytes = int64(size.ResourceSpans(rs))
+		}
+		c.dropped(signalTraces, all-left, byTenant)
+	}
+	l.spend(a, spans, float64(left), float64(all-left), byTenant)
+	c.items[signalTraces][kept].Add(int64(left))
+	c.out[signalTraces].Add(bytes)
+	return left
+}
+
+// came returns the ratio at which a span was sampled before it came.
+func came(s ptrace.Span) float64 {
+	if ts := s.TraceState().AsRaw(); ts != "" {
+		return tracestate.Decide(ts, s.TraceID(), 0).Probability
+	}
+	return 1
+}
+
+// sample keeps the spans whose traces' randomness reaches a threshold, and writes it
+// on them. What came with a stricter one stays as it is.
+func sample(rs ptrace.ResourceSpans, threshold uint64) (left int) {
+	blank := "" // what an empty tracestate becomes
+	rs.ScopeSpans().RemoveIf(func(ss ptrace.ScopeSpans) bool {
+		ss.Spans().RemoveIf(func(s ptrace.Span) bool {
+			state := s.TraceState()
+			ts := state.AsRaw()
+			d := tracestate.Decide(ts, s.TraceID(), threshold)
+			switch {
+			case !d.Changed:
+			case ts == "":
+				if blank == "" {
+					blank = tracestate.WithThreshold("", threshold)
+				}
+				state.FromRaw(blank)
+			default:
+				state.FromRaw(tracestate.WithThreshold(ts, threshold))
+			}
+			return !d.Keep
+		})
+		left += ss.Spans().Len()
+		return ss.Spans().Len() == 0
+	})
+	return left
+}
