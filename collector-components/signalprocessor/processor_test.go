@@ -4,7 +4,6 @@ package signalprocessor
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -24,19 +23,13 @@ import (
 type principal string
 
 func (p principal) GetAttribute(name string) any {
-	switch name {
-	case semconv.SenderPrincipal:
+	if name == semconv.SenderPrincipal {
 		return string(p)
-	case semconv.SenderSubject:
-		_, subject, _ := strings.Cut(string(p), ":")
-		return subject
 	}
 	return nil
 }
 
-func (principal) GetAttributeNames() []string {
-	return []string{semconv.SenderPrincipal, semconv.SenderSubject}
-}
+func (principal) GetAttributeNames() []string { return []string{semconv.SenderPrincipal} }
 
 func from(ctx context.Context, name string) context.Context {
 	return client.NewContext(ctx, client.Info{Auth: principal(name)})

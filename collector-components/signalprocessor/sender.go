@@ -4,6 +4,7 @@ package signalprocessor
 
 import (
 	"context"
+	"strings"
 
 	"github.com/otelplat/platform/collector-components/signalprocessor/internal/aggregate"
 	"github.com/otelplat/platform/coord"
@@ -15,9 +16,13 @@ import (
 
 // sender is who sends, as the receiver's authenticator says. The zero value is nobody.
 type sender struct {
-	principal, subject string
-	hash               uint64 // of the principal
+	principal string
+	service   string // that the principal is, "" when it is something else
+	hash      uint64 // of the principal
 }
+
+// servicePrefix begins the principals that are services.
+const servicePrefix = "service:"
 
 func senderOf(ctx context.Context) sender {
 	auth := client.FromContext(ctx).Auth
@@ -26,9 +31,11 @@ func senderOf(ctx context.Context) sender {
 	}
 	var s sender
 	s.principal, _ = auth.GetAttribute(semconv.SenderPrincipal).(string)
-	s.subject, _ = auth.GetAttribute(semconv.SenderSubject).(string)
 	if s.principal != "" {
 		s.hash = signal.HashCaller(s.principal)
+	}
+	if service, ok := strings.CutPrefix(s.principal, servicePrefix); ok {
+		s.service = service
 	}
 	return s
 }
@@ -40,9 +47,9 @@ func (b *batch) resource(r pcommon.Resource) {
 	b.service = text(b.attributes, "service.name")
 	b.resourceHash = 0
 	b.caller = b.sender.hash
-	b.own = b.sender.principal != "" && b.service != "" && b.sender.subject == b.service
+	b.own = b.service != "" && b.sender.service == b.service
 	if len(b.agents) > 0 && b.agents[b.sender.principal] && coord.CheckName("service", b.service) == nil {
-		b.caller, b.own = signal.HashCaller("service:"+b.service), true
+		b.caller, b.own = signal.HashCaller(servicePrefix+b.service), true
 	}
 	b.report = serverReport{source: aggregate.Metrics}
 }

@@ -247,6 +247,11 @@ func TestAServersOwnReportGivesItsCapacity(t *testing.T) {
 			t.Error("it counts")
 		}
 	})
+	t.Run("a user of the service's name is not the service", func(t *testing.T) {
+		r := newRig(t, nil)
+		second(r, "user:orders", 0)
+		r.want("server", "foreign", 3)
+	})
 	t.Run("an agent may pass it on", func(t *testing.T) {
 		r := newRig(t, func(c *Config) { c.Agents = []string{"service:agent"} })
 		second(r, "service:agent", 0)
