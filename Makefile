@@ -9,7 +9,7 @@ RACE         := ./... ./examples/...
 GOLANGCI     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK  := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS      := -s -w -X github.com/otelplat/platform/cmd/otelplat/internal/cli.Version=$(VERSION)
+LDFLAGS      := -s -w -X github.com/otelplat/platform/cmd/otelplat/internal/cli.Version=$(VERSION) -X main.Version=$(VERSION)
 TESTFLAGS    ?=
 
 export CGO_ENABLED ?= 0
@@ -17,7 +17,7 @@ export CGO_ENABLED ?= 0
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## print this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .PHONY: up
 up: build ## build, then run the platform and its demo on this machine

@@ -64,10 +64,6 @@ func TestValidateSaysThatAConfigurationIsValidAndWhereItIs(t *testing.T) {
 }
 
 func TestAValueGoesOverTheDefaultConfiguration(t *testing.T) {
-	c := newCommand("")
-	if err := c.ParseFlags([]string{"--set", "processors.batch.timeout=2s"}); err != nil {
-		t.Fatal(err)
-	}
 	_, err := run(t, "validate", "--set", "exporters.carrier_pigeon.speed=2")
 	if err == nil || !strings.Contains(err.Error(), "carrier_pigeon") {
 		t.Errorf("error is %v", err)

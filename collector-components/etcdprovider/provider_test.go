@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -421,29 +420,6 @@ func TestATrialTakesBackWhatDoesNotStart(t *testing.T) {
 	w.provider(WithTrial(&trial))
 	w.put("edge", "a: 3\n")
 	w.eventually("a new one can be had", func() bool { text, closer := w.retrieve("edge"); closer(); return text == "a: 3\n" })
-}
-
-func TestShutdownEndsWhatTellsACollectorThatNoLongerListens(t *testing.T) {
-	w := newWorld(t)
-	w.put("edge", "a: 1\n")
-	w.provider()
-	w.p.senderGrace = 10 * time.Millisecond
-	full := make(chan error, 1)
-	full <- nil
-	var telling sync.WaitGroup
-	telling.Add(1)
-	if _, err := w.p.Retrieve(t.Context(), "etcd:edge", func(e *confmap.ChangeEvent) {
-		telling.Done()
-		full <- e.Error
-	}); err != nil {
-		t.Fatal(err)
-	}
-	w.put("edge", "a: 2\n")
-	telling.Wait()
-	senders := &w.p.senders
-	w.shutdown()
-	close(full) // as the resolver does
-	senders.Wait()
 }
 
 func TestShutdownMayBeAskedTwiceAndNothingIsRetrievedAfterIt(t *testing.T) {

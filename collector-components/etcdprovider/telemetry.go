@@ -9,9 +9,9 @@ import (
 	"sync"
 
 	"github.com/otelplat/platform/otelplat/semconv"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/log"
-	"go.opentelemetry.io/otel/log/global"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 )
@@ -96,5 +96,5 @@ func emit(name string, severity log.Severity, r *revision, more ...attribute.Key
 	record.SetSeverity(severity)
 	record.AddAttributes(attribute.String(semconv.VersionedDocument, r.name), attribute.Int64(semconv.ConfigRevision, r.number))
 	record.AddAttributes(more...)
-	global.GetLoggerProvider().Logger(scope).Emit(context.Background(), record)
+	otel.GetLoggerProvider().Logger(scope).Emit(context.Background(), record)
 }
