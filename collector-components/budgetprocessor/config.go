@@ -94,7 +94,7 @@ func (c *Config) Validate() error {
 	within("max_services", c.MaxServices, 1, 1<<20)
 	if c.Fleet != nil {
 		f := c.Fleet.filled()
-		during("fleet.lease", f.Lease, 5*time.Second, time.Minute)
+		during("fleet.lease", f.Lease, 6*time.Second, time.Minute)
 		within("fleet.collectors", f.Collectors, 1, 1000)
 		errs = append(errs, coord.CheckName("fleet.name", f.Name))
 		if f.Collector != "" {

@@ -5,9 +5,12 @@ package budgetprocessor
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,6 +20,7 @@ import (
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/collector/client"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -397,6 +401,41 @@ func TestConfiguration(t *testing.T) {
 	} {
 		if err := b.Validate(); err == nil || !strings.HasPrefix(err.Error(), name) {
 			t.Errorf("error is %v, expected it to name %s", err, name)
+		}
+	}
+}
+
+func TestTheExampleIsAConfigurationAndTheREADMEShowsIt(t *testing.T) {
+	conf, err := confmaptest.LoadConf("testdata/config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := conf.Sub(typ.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := NewFactory().CreateDefaultConfig().(*Config)
+	if err := errors.Join(sub.Unmarshal(cfg), cfg.Validate()); err != nil {
+		t.Fatal(err)
+	}
+	same := *defaultConfig()
+	same.Document, same.Budgets, same.Fleet = cfg.Document, cfg.Budgets, cfg.Fleet
+	if *cfg.Budgets.Defaults.Series != 10_000 || cfg.Fleet.filled() != (FleetConfig{Lease: defaultLease}).filled() || !reflect.DeepEqual(*cfg, same) {
+		t.Errorf("%+v differs from the defaults", cfg)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"testdata/config.yaml", "testdata/budgets.yaml"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if !strings.Contains(string(readme), line) {
+				t.Errorf("README.md does not show %q of %s", line, file)
+			}
 		}
 	}
 }

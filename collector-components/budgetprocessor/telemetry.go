@@ -3,9 +3,11 @@
 package budgetprocessor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/otelplat/platform/collector-components/budgetprocessor/internal/metadata"
 	"github.com/otelplat/platform/otelplat/semconv"
@@ -121,6 +123,7 @@ func (l *ledger) observeStandings(figure func(standing) float64) metric.Float64C
 
 func (l *ledger) observeOffenders(_ context.Context, o metric.Int64Observer) error {
 	accounts, _ := l.holders()
+	slices.SortFunc(accounts, func(a, b *account) int { return cmp.Compare(b.folded.Load(), a.folded.Load()) })
 	told := 0
 	for _, a := range accounts {
 		limit := l.limits(&a.holder).of[seriesCount]

@@ -66,21 +66,17 @@ func came(s ptrace.Span) float64 {
 // sample keeps the spans whose traces' randomness reaches a threshold, and writes it
 // on them. What came with a stricter one stays as it is.
 func sample(rs ptrace.ResourceSpans, threshold uint64) (left int) {
-	blank := "" // what an empty tracestate becomes
+	// Spans of one trace, and those without a tracestate, become the same.
+	before, after := "", tracestate.WithThreshold("", threshold)
 	rs.ScopeSpans().RemoveIf(func(ss ptrace.ScopeSpans) bool {
 		ss.Spans().RemoveIf(func(s ptrace.Span) bool {
 			state := s.TraceState()
-			ts := state.AsRaw()
-			d := tracestate.Decide(ts, s.TraceID(), threshold)
-			switch {
-			case !d.Changed:
-			case ts == "":
-				if blank == "" {
-					blank = tracestate.WithThreshold("", threshold)
+			d := tracestate.Decide(state.AsRaw(), s.TraceID(), threshold)
+			if d.Changed {
+				if ts := state.AsRaw(); ts != before {
+					before, after = ts, tracestate.WithThreshold(ts, threshold)
 				}
-				state.FromRaw(blank)
-			default:
-				state.FromRaw(tracestate.WithThreshold(ts, threshold))
+				state.FromRaw(after)
 			}
 			return !d.Keep
 		})

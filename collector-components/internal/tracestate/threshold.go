@@ -76,6 +76,6 @@ func Decide(traceState string, traceID [16]byte, ours uint64) Decision {
 		}
 	}
 	d.Keep = rv >= ours
-	d.Changed = d.Keep && ours > 0 && !(hasTh && th >= ours)
+	d.Changed = d.Keep && ours > 0 && (!hasTh || th < ours)
 	return d
 }
