@@ -95,6 +95,7 @@ func TestWhoMayWriteWhat(t *testing.T) {
 		"discovery/payments/1":     nil,
 		"discovery/orders-admin/1": nil,
 		"signal/orders/0-1/c":      {access.Collector},
+		"budget/default/c":         {access.Collector},
 		"config/orders/head":       {access.Controller},
 		"policy/shop/head":         {access.Controller},
 		"auth/revoked/token":       {access.Issuer},

@@ -21,6 +21,7 @@ func ExampleRoles() {
 	fmt.Println(access.Writer(n, "/otelplat/default/config/orders/head"))
 
 	// Output:
+	// otelplat.default.collector writes /otelplat/default/budget/
 	// otelplat.default.collector writes /otelplat/default/signal/
 	// otelplat.default.service.orders writes /otelplat/default/discovery/orders/
 	// controller

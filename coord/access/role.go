@@ -21,7 +21,7 @@ const (
 // writes are the parts of a namespace that a role writes, by its short name.
 var writes = map[string][]string{
 	Service:    {"kv/", "lock/", "semaphore/", "barrier/", "election/"},
-	Collector:  {"signal/"},
+	Collector:  {"budget/", "signal/"},
 	Controller: {"config/", "policy/"},
 	Issuer:     {"auth/revoked/"},
 	Operator:   {""},
