@@ -37,7 +37,9 @@ exporters:
 service:
   pipelines:
     traces: {receivers: [otlp], processors: [batch], exporters: [otlp_grpc]}
-  telemetry: {metrics: {level: none}, logs: {level: error}}
+  telemetry:
+    logs: {level: error}
+    metrics: {level: basic, readers: [{pull: {exporter: {prometheus: {host: 127.0.0.1, port: PORT}}}}]}
 `
 
 // governed has all of the platform's components that traces pass.
@@ -62,7 +64,9 @@ service:
       receivers: [otlp]
       processors: [otelplat_policy/claims, otelplat_signal, otelplat_catalog, otelplat_policy, otelplat_budget, batch]
       exporters: [otlp_grpc]
-  telemetry: {metrics: {level: basic, readers: []}, logs: {level: error}}
+  telemetry:
+    logs: {level: error}
+    metrics: {level: basic, readers: [{pull: {exporter: {prometheus: {host: 127.0.0.1, port: PORT}}}}]}
 `
 
 // BenchmarkPipeline sends batches of 1,000 spans with 10 attributes through a collector
@@ -144,7 +148,8 @@ func newWorld(b *testing.B, binary, config string) *world {
 	if strings.Contains(config, "ETCD") {
 		etcd = coordtest.Etcd(b).Endpoint()
 	}
-	config = strings.NewReplacer("ADDRESS", address, "SINK", w.sink.line(b), "FOLDER", folder, "ETCD", etcd).Replace(config)
+	own := free(b)
+	config = strings.NewReplacer("ADDRESS", address, "PORT", own[strings.LastIndexByte(own, ':')+1:], "SINK", w.sink.line(b), "FOLDER", folder, "ETCD", etcd).Replace(config)
 	collector := exec.CommandContext(b.Context(), binary, "--config", "file:"+write("collector.yaml", config))
 	collector.Stdout, collector.Stderr = os.Stderr, os.Stderr
 	if err := collector.Start(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -107,7 +108,9 @@ func generator() {
 			wg.Go(func() {
 				var answer []byte
 				for left.Add(-1) >= 0 {
-					if err := conn.Invoke(ctx, export, &batch, &answer, grpc.ForceCodecV2(raw{}), grpc.WaitForReady(true)); err != nil {
+					call, cancel := context.WithTimeout(ctx, 30*time.Second)
+					err := conn.Invoke(call, export, &batch, &answer, grpc.ForceCodecV2(raw{}), grpc.WaitForReady(true))
+					if cancel(); err != nil {
 						failed.Store(&err)
 						return
 					}
