@@ -13,7 +13,7 @@ import (
 // kinds, and says whether it is to be removed after all: sampled out, or because a rule
 // failed without which a secret could pass, or reach somebody else's pipeline.
 func (p *place) apply(it item) (remove bool) {
-	for k := range kinds {
+	for _, k := range p.book.changing {
 		if q := p.failed[k]; q != nil && k.closed() {
 			p.report.act(drop, q.failing(), reasonEvaluation)
 			return true
@@ -108,6 +108,9 @@ func (p *place) route(it item) {
 
 // annotate tells on the item what rules would have done that do not act.
 func (p *place) annotate(it item) {
+	if !p.book.dry {
+		return
+	}
 	for k := range kinds {
 		for _, r := range p.found[k] {
 			if !r.dryRun || k == observe || k == keep {

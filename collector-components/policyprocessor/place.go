@@ -155,7 +155,7 @@ func (p *place) item(it item) (remove bool) {
 			return true
 		}
 	}
-	for k := sample; k < kinds; k++ {
+	for _, k := range p.book.changing {
 		some = p.ask(k) || some
 	}
 	return some && p.apply(it)

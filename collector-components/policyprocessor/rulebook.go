@@ -14,8 +14,10 @@ type rulebook struct {
 	policy    evaluator
 	questions [kinds][]*question
 	list      []*question // all, in the order in which they are asked
+	changing  []kind      // the kinds from sample on that the revision has
 	screens   screens
 	routes    bool
+	dry       bool // some rules do not act
 
 	// asked are the questions that every item is asked: all but keep, which has something
 	// to say only to what is dropped, and those that never have. quick says that each of
@@ -39,7 +41,9 @@ func newRulebook(p evaluator, hashKey []byte, observing bool) (*rulebook, error)
 		if len(b.questions[k]) > 0 && k != observe {
 			acting = append(acting, k.String())
 		}
-		b.list = append(b.list, b.questions[k]...)
+		if b.list = append(b.list, b.questions[k]...); k >= sample && len(b.questions[k]) > 0 {
+			b.changing = append(b.changing, k)
+		}
 	}
 	if observing && len(acting) > 0 {
 		return nil, fmt.Errorf("mode %s takes no bundle with rules that act: this one has %s", ModeObserve, strings.Join(acting, ", "))
@@ -48,6 +52,7 @@ func newRulebook(p evaluator, hashKey []byte, observing bool) (*rulebook, error)
 		q.n = n
 	}
 	b.routes = len(b.questions[route]) > 0
+	b.dry = len(dry) > 0
 	b.screens = gather(b.list)
 	b.quick = true
 	for _, q := range b.list {

@@ -14,7 +14,11 @@ import (
 // are given to count in is not.
 type Set struct {
 	rules []*Rule
-	least int // bytes of a text that any of them could find anything in
+
+	// least is how many bytes a text has at least that any of them could find anything in.
+	// Numbers between low and high are shorter as texts.
+	least     int
+	low, high int64
 }
 
 // NewSet returns the set of rules.
@@ -26,7 +30,38 @@ func NewSet(rules ...*Rule) *Set {
 		}
 		s.least = min(s.least, r.least)
 	}
+	// A positive number of n bytes is at least 10 to the n-1, a negative one of so many, of
+	// which one is its sign, at most -10 to the n-2.
+	s.high, s.low = power10(s.least-1), -power10(s.least-2)
 	return s
+}
+
+// power10 is 10 to the n, 0 for none, and at most the greatest number.
+func power10(n int) int64 {
+	if n < 0 {
+		return 0
+	}
+	p := int64(1)
+	for range n {
+		if p > math.MaxInt64/10 {
+			return math.MaxInt64
+		}
+		p *= 10
+	}
+	return p
+}
+
+// tooShort tells of most values that none of the rules finds anything in them.
+func (s *Set) tooShort(v pcommon.Value) bool {
+	switch v.Type() {
+	case pcommon.ValueTypeStr:
+		return len(v.Str()) < s.least
+	case pcommon.ValueTypeInt:
+		return s.least > 0 && v.Int() > s.low && v.Int() < s.high
+	case pcommon.ValueTypeBool:
+		return s.least > len("false")
+	}
+	return false
 }
 
 // Is reports whether the set is of these rules, in this order.
@@ -60,8 +95,8 @@ func (s *Set) entries(m pcommon.Map, at place, counts []int) {
 		return
 	}
 	m.RemoveIf(func(key string, v pcommon.Value) bool {
-		if v.Type() == pcommon.ValueTypeStr && len(v.Str()) < s.least {
-			return false // most values
+		if s.tooShort(v) {
+			return false
 		}
 		for i, r := range s.rules {
 			if !r.at[at].matches(key) {

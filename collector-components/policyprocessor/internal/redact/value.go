@@ -3,7 +3,6 @@
 package redact
 
 import (
-	"math"
 	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -51,9 +50,6 @@ func (r *Rule) value(v pcommon.Value) (changed int, remove bool) {
 		}
 		return 1, r.action == Delete
 	}
-	if r.pattern != nil && r.tooShort(v) {
-		return 0, false
-	}
 	text, found := r.text(v.AsString())
 	if !found {
 		return 0, false
@@ -73,27 +69,6 @@ func (r *Rule) cannotMatch(s string) bool {
 		return strings.IndexByte(s, r.alone) < 0
 	}
 	return r.needs.missing(s)
-}
-
-// tooShort tells the same of a number, before it is made a text.
-func (r *Rule) tooShort(v pcommon.Value) bool {
-	switch v.Type() {
-	case pcommon.ValueTypeBool:
-		return r.least > len("false")
-	case pcommon.ValueTypeInt:
-		if r.least < 2 || r.least > len("-9223372036854775808") {
-			return r.least >= 2
-		}
-		beyond := int64(1) // the least number of that many digits
-		for range r.least - 1 {
-			if beyond > math.MaxInt64/10 {
-				return false
-			}
-			beyond *= 10
-		}
-		return v.Int() < beyond && v.Int() > -beyond/10
-	}
-	return false
 }
 
 // text returns what stands in the place of s, and whether the rule found
