@@ -18,7 +18,7 @@ func (p *place) answer(q *question) answer {
 	}
 	v, err := p.evaluations[q.n].ask(p.view.document.Value())
 	if err != nil { // OPA knows, or says what is wrong
-		return q.byOPA(p.ctx, p.forOPA())
+		return q.byOPA(p.ctx, p.forOPA(q))
 	}
 	a := q.read(v, p.room[:0])
 	if a.rules != nil && q.kind.hasNames() {
@@ -30,14 +30,14 @@ func (p *place) answer(q *question) answer {
 // remembered returns OPA's answer from the memo, or a fresh one. A failure is not kept.
 func (p *place) remembered(q *question) answer {
 	if q.memo == nil {
-		return q.byOPA(p.ctx, p.forOPA())
+		return q.byOPA(p.ctx, p.forOPA(q))
 	}
 	p.scratch = q.memo.key(append(p.scratch[:0], p.keys[q.n]...), p.at)
 	a, found, worth := q.memo.find(p.scratch)
 	if found {
 		return a
 	}
-	a = q.byOPA(p.ctx, p.forOPA())
+	a = q.byOPA(p.ctx, p.forOPA(q))
 	if worth && a.err == nil {
 		q.memo.put(p.scratch, a)
 	}

@@ -14,8 +14,8 @@ import (
 // item is a span, a metric or a log record. A place has one of each, which stands for
 // its items in turn.
 type item interface {
-	// document returns what a rule sees of it.
-	document() document
+	// value returns one of the fields of what a rule sees of it.
+	value(name string) any
 
 	// field appends one field of the document, but attributes, to a key; a field
 	// that the document does not have, and so is the same for all, appends nothing.
@@ -44,6 +44,19 @@ type item interface {
 
 	// assign applies a rule, and returns how many values were written.
 	assign(*setting.Fields) int
+}
+
+// documentOf returns what a rule sees of an item; only the fields that are asked for, if
+// any are.
+func documentOf(it item, only []string) document {
+	names := it.names()
+	d := make(document, len(names))
+	for _, name := range names {
+		if only == nil || slices.Contains(only, name) {
+			d[name] = it.value(name)
+		}
+	}
+	return d
 }
 
 // has says whether an item's document has a field.

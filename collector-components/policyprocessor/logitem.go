@@ -23,15 +23,22 @@ func (l *logItem) notes() pcommon.Map                 { return l.Attributes() }
 func (l *logItem) redact(r *redact.Set, counts []int) { r.Log(l.LogRecord, counts) }
 func (l *logItem) assign(f *setting.Fields) int       { return f.Log(l.LogRecord) }
 
-func (l *logItem) document() document {
-	return document{
-		"body":            plain(l.Body()),
-		"body_text":       l.Body().AsString(),
-		"severity_text":   l.SeverityText(),
-		"severity_number": int64(l.SeverityNumber()),
-		"event_name":      l.EventName(),
-		"attributes":      plainMap(l.Attributes()),
+func (l *logItem) value(name string) any {
+	switch name {
+	case "body":
+		return plain(l.Body())
+	case "body_text":
+		return l.Body().AsString()
+	case "severity_text":
+		return l.SeverityText()
+	case "severity_number":
+		return int64(l.SeverityNumber())
+	case "event_name":
+		return l.EventName()
+	case "attributes":
+		return plainMap(l.Attributes())
 	}
+	return nil
 }
 
 func (l *logItem) field(name string, key []byte) []byte {

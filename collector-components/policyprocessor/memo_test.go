@@ -131,13 +131,13 @@ func TestEveryFieldOfADocumentIsInTheKey(t *testing.T) {
 			m.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
 		}},
 	} {
-		before := test.item.document()
+		before := documentOf(test.item, nil)
 		keys := map[string][]byte{}
 		for field := range before {
 			keys[field] = newMemo([][]string{{"item", field}}).key(nil, test.item)
 		}
 		test.change()
-		after := test.item.document()
+		after := documentOf(test.item, nil)
 		for field := range before {
 			if reflect.DeepEqual(before[field], after[field]) {
 				t.Errorf("%s: the test changes no %s", name, field)

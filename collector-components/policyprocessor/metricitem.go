@@ -24,11 +24,22 @@ func (m *metricItem) assign(f *setting.Fields) int       { return f.Metric(m.Met
 // series but a broken one.
 func (m *metricItem) sample(uint64) (keep bool) { return true }
 
-func (m *metricItem) document() document {
-	return document{
-		"name": m.Name(), "type": metricType(m.Type()), "unit": m.Unit(), "description": m.Description(),
-		"monotonic": m.monotonic(), "temporality": m.temporality(),
+func (m *metricItem) value(name string) any {
+	switch name {
+	case "name":
+		return m.Name()
+	case "type":
+		return metricType(m.Type())
+	case "unit":
+		return m.Unit()
+	case "description":
+		return m.Description()
+	case "monotonic":
+		return m.monotonic()
+	case "temporality":
+		return m.temporality()
 	}
+	return nil
 }
 
 // monotonic is true for a sum that says so, and for nothing else.

@@ -35,7 +35,6 @@ type place struct {
 	of        pcommon.Resource
 	scope     pcommon.InstrumentationScope
 	placeForm *placeForm // of the two for OPA, made when it needs it first
-	itemForm  ast.Value  // of the item
 
 	found  [kinds][]*rule // rules for the item at hand
 	failed [kinds]*question
@@ -164,7 +163,7 @@ func (p *place) item(it item) (remove bool) {
 // show puts an item before the rules.
 func (p *place) show(it item) {
 	p.report.seen++
-	p.at, p.itemForm, p.screening.read = it, nil, 0
+	p.at, p.screening.read = it, 0
 	p.view.show(it)
 }
 
@@ -219,12 +218,11 @@ func acting(list []*rule) *rule {
 	return list[i]
 }
 
-func (p *place) forOPA() ast.Value {
-	if p.itemForm == nil {
-		if p.placeForm == nil {
-			p.placeForm = &placeForm{resourceValue(p.of), scopeValue(p.scope)}
-		}
-		p.itemForm = newInput(p.telemetry.signal, p.placeForm.resource, p.placeForm.scope, p.at.document())
+// forOPA is the input of a question by OPA's values: of the item what its answer can
+// depend on.
+func (p *place) forOPA(q *question) ast.Value {
+	if p.placeForm == nil {
+		p.placeForm = &placeForm{resourceValue(p.of), scopeValue(p.scope)}
 	}
-	return p.itemForm
+	return newInput(p.telemetry.signal, p.placeForm.resource, p.placeForm.scope, documentOf(p.at, q.fields))
 }

@@ -5,6 +5,7 @@ package policyprocessor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -35,7 +36,8 @@ type question struct {
 	program *compile.Program // nil: OPA answers, and the memo keeps what it said
 	screen  *screen          // nil: it is asked of every item
 	memo    *memo
-	fixed   *answer // when it is the same for every item
+	fields  []string // of the item, that OPA's answer can depend on; nil for all
+	fixed   *answer  // when it is the same for every item
 	last    atomic.Pointer[said]
 }
 
@@ -84,8 +86,24 @@ func newQuestion(p evaluator, k kind, name, path string, rules *ruleTable) *ques
 		q.screen = newScreen(q.program.Screen(0))
 	} else {
 		q.memo = newMemo(parts)
+		q.fields = fieldsOf(parts)
 	}
 	return q
+}
+
+// fieldsOf returns the fields of the item among parts of the input; nil when all of it
+// is.
+func fieldsOf(parts [][]string) []string {
+	fields := []string{}
+	for _, p := range parts {
+		switch {
+		case len(p) == 0 || len(p) == 1 && p[0] == "item":
+			return nil
+		case p[0] == "item" && !slices.Contains(fields, p[1]):
+			fields = append(fields, p[1])
+		}
+	}
+	return fields
 }
 
 // failing is the name under which a failure of the question is counted.

@@ -23,17 +23,26 @@ func (s *spanItem) notes() pcommon.Map                 { return s.Attributes() }
 func (s *spanItem) redact(r *redact.Set, counts []int) { r.Span(s.Span, counts) }
 func (s *spanItem) assign(f *setting.Fields) int       { return f.Span(s.Span) }
 
-func (s *spanItem) document() document {
-	return document{
-		"name":        s.Name(),
-		"kind":        spanKind(s.Kind()),
-		"status":      document{"code": statusCode(s.Status().Code()), "message": s.Status().Message()},
-		"duration_ns": s.duration(),
-		"root":        s.ParentSpanID().IsEmpty(),
-		"attributes":  plainMap(s.Attributes()),
-		"events":      s.events(),
-		"links":       s.links(),
+func (s *spanItem) value(name string) any {
+	switch name {
+	case "name":
+		return s.Name()
+	case "kind":
+		return spanKind(s.Kind())
+	case "status":
+		return document{"code": statusCode(s.Status().Code()), "message": s.Status().Message()}
+	case "duration_ns":
+		return s.duration()
+	case "root":
+		return s.ParentSpanID().IsEmpty()
+	case "attributes":
+		return plainMap(s.Attributes())
+	case "events":
+		return s.events()
+	case "links":
+		return s.links()
 	}
+	return nil
 }
 
 // duration is 0 for a span whose clock went backwards.

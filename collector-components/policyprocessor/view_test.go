@@ -136,7 +136,7 @@ func TestAViewShowsWhatTheDocumentHolds(t *testing.T) {
 					want := opas(t, q, in)
 					if told := q.screen != nil && in.screening.misses(q.screen); told {
 						if screened++; want.err != nil || len(want.rules) > 0 {
-							t.Errorf("%s: the screen of %s misses, OPA says %v, %v of %v in %v", signal, q.path, namesOf(want), want.err, it.document(), resource.Attributes().AsRaw())
+							t.Errorf("%s: the screen of %s misses, OPA says %v, %v of %v in %v", signal, q.path, namesOf(want), want.err, documentOf(it, nil), resource.Attributes().AsRaw())
 						}
 						continue
 					}
@@ -151,7 +151,7 @@ func TestAViewShowsWhatTheDocumentHolds(t *testing.T) {
 					got := q.read(v, nil)
 					if (got.err != nil) != (want.err != nil) || !slices.Equal(namesOf(got), namesOf(want)) {
 						if differing++; differing < 5 {
-							t.Errorf("%s: %s natively %v (%v), by OPA %v (%v), of %v in %v", signal, q.path, namesOf(got), got.err, namesOf(want), want.err, it.document(), resource.Attributes().AsRaw())
+							t.Errorf("%s: %s natively %v (%v), by OPA %v (%v), of %v in %v", signal, q.path, namesOf(got), got.err, namesOf(want), want.err, documentOf(it, nil), resource.Attributes().AsRaw())
 						}
 					}
 					if len(got.rules) > 0 {
@@ -173,7 +173,7 @@ func TestAViewShowsWhatTheDocumentHolds(t *testing.T) {
 func opas(t *testing.T, q *question, in *place) answer {
 	t.Helper()
 	for range 100 {
-		if a := q.byOPA(t.Context(), in.forOPA()); !errors.Is(a.err, policy.ErrTimeout) {
+		if a := q.byOPA(t.Context(), in.forOPA(q)); !errors.Is(a.err, policy.ErrTimeout) {
 			return a
 		}
 	}
@@ -203,7 +203,7 @@ func TestOfTwoValuesTheFirstCounts(t *testing.T) {
 	v := newView("traces")
 	v.show(it)
 	for form, got := range map[string]any{
-		"document": it.document()["attributes"].(document)["a"],
+		"document": documentOf(it, nil)["attributes"].(document)["a"],
 		"view":     must(v.itsOwnAttrs.Member("a").Interface()),
 	} {
 		if got != "first" {
@@ -235,7 +235,7 @@ func TestNamesAreTheMembers(t *testing.T) {
 				}
 			}
 		}
-		for member := range it.document() {
+		for member := range documentOf(it, nil) {
 			if !slices.Contains(it.names(), member) {
 				t.Errorf("%T: %s is not among the names", it, member)
 			}
