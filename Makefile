@@ -40,6 +40,10 @@ race: ## the tests of the libraries and the examples under the race detector (ne
 faults: ## the fault tests at their full length (etcd away for 60 s and the like)
 	OTELPLAT_FAULTS=full go test -v -count=1 -timeout 60m ./coord/mirror/... ./coord/lock/... ./integration/...
 
+.PHONY: soak
+soak: ## ten minutes of telemetrygen through everything that governs; its counters have to add up
+	OTELPLAT_SOAK=$${OTELPLAT_SOAK:-10m} go test -v -count=1 -timeout 30m -run TestSoak ./integration/peers/pipeline
+
 .PHONY: lint
 lint: vet ## go vet, formatting and golangci-lint over every module
 	@test -z "$$(gofmt -l .)" || { echo 'not formatted:'; gofmt -l .; exit 1; }

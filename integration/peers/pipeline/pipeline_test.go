@@ -74,16 +74,11 @@ service:
 // second of CPU that the collector takes, as the system accounts for it; x-plain is the
 // share that is left of the pipeline that governs nothing.
 func BenchmarkPipeline(b *testing.B) {
-	binary := filepath.Join(b.TempDir(), "otelplat-collector")
-	build := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "github.com/otelplat/platform/collector-components/distribution")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	binary := collector(b)
 	perSecond := make(map[string]float64)
 	for _, name := range []string{"plain", "otelplat"} {
 		b.Run(name, func(b *testing.B) {
-			w := newWorld(b, binary, map[string]string{"plain": plain, "otelplat": governed}[name])
+			w := newWorld(b, binary, map[string]string{"plain": plain, "otelplat": governed}[name], nil)
 			w.send(b, batchesInOp) // warm
 			before, took := w.cpu(b), w.taken(b)
 			began := time.Now()
@@ -104,13 +99,27 @@ func BenchmarkPipeline(b *testing.B) {
 	}
 }
 
-// world is a collector between a generator and a sink.
-type world struct {
-	generator, sink *process
-	pid             int
+// collector builds the distribution's binary.
+func collector(b testing.TB) string {
+	b.Helper()
+	binary := filepath.Join(b.TempDir(), "otelplat-collector")
+	build := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "github.com/otelplat/platform/collector-components/distribution")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	return binary
 }
 
-func newWorld(b *testing.B, binary, config string) *world {
+// world is a collector between a generator and a sink.
+type world struct {
+	generator, sink         *process
+	pid                     int
+	address, token, metrics string
+}
+
+// newWorld starts one; files replace those that its configuration may name.
+func newWorld(b testing.TB, binary, config string, files map[string]string) *world {
 	b.Helper()
 	folder := b.TempDir()
 	issuer, err := devissuer.Load(folder)
@@ -142,13 +151,15 @@ func newWorld(b *testing.B, binary, config string) *world {
 	write("catalog.yaml", "services: {orders: {owner: shop, team: checkout, tier: \"1\"}}\n")
 	write("budgets.yaml", "defaults: {spans_per_second: 100000000}\n")
 
-	w := &world{sink: start(b, "sink")}
-	address := free(b)
+	for name, text := range files {
+		write(name, text)
+	}
+	address, own := free(b), free(b)
+	w := &world{sink: start(b, "sink"), address: address, token: token, metrics: "http://" + own + "/metrics"}
 	etcd := ""
 	if strings.Contains(config, "ETCD") {
 		etcd = coordtest.Etcd(b).Endpoint()
 	}
-	own := free(b)
 	config = strings.NewReplacer("ADDRESS", address, "PORT", own[strings.LastIndexByte(own, ':')+1:], "SINK", w.sink.line(b), "FOLDER", folder, "ETCD", etcd).Replace(config)
 	collector := exec.CommandContext(b.Context(), binary, "--config", "file:"+write("collector.yaml", config))
 	collector.Stdout, collector.Stderr = os.Stderr, os.Stderr
@@ -168,7 +179,7 @@ func newWorld(b *testing.B, binary, config string) *world {
 }
 
 // batch is a request of one resource of the service orders.
-func batch(b *testing.B) []byte {
+func batch(b testing.TB) []byte {
 	text := func(key, value string) *commonv1.KeyValue {
 		return &commonv1.KeyValue{Key: key, Value: &commonv1.AnyValue{Value: &commonv1.AnyValue_StringValue{StringValue: value}}}
 	}
@@ -202,7 +213,7 @@ func batch(b *testing.B) []byte {
 	return data
 }
 
-func (w *world) send(b *testing.B, batches int) {
+func (w *world) send(b testing.TB, batches int) {
 	b.Helper()
 	if answer := w.generator.ask(b, strconv.Itoa(batches)); answer != "done" {
 		b.Fatal(answer)
@@ -210,7 +221,7 @@ func (w *world) send(b *testing.B, batches int) {
 }
 
 // taken is how many bytes have reached the sink.
-func (w *world) taken(b *testing.B) int64 {
+func (w *world) taken(b testing.TB) int64 {
 	b.Helper()
 	n, err := strconv.ParseInt(w.sink.ask(b, "taken"), 10, 64)
 	if err != nil {
@@ -220,7 +231,7 @@ func (w *world) taken(b *testing.B) int64 {
 }
 
 // drained waits until nothing more reaches the sink, so that what was sent is paid for.
-func (w *world) drained(b *testing.B, since int64) {
+func (w *world) drained(b testing.TB, since int64) {
 	b.Helper()
 	last := since
 	coordtest.Eventually(b, time.Minute, func() bool {
@@ -237,7 +248,7 @@ const ticks = 100
 
 // cpu is the CPU time that the collector has taken, in seconds (proc(5): utime and stime
 // are the 14th and 15th fields, the second in parentheses).
-func (w *world) cpu(b *testing.B) float64 {
+func (w *world) cpu(b testing.TB) float64 {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.pid))
 	if err != nil {
@@ -253,7 +264,7 @@ func (w *world) cpu(b *testing.B) float64 {
 }
 
 // memory is the most that the collector had resident, in MB.
-func (w *world) memory(b *testing.B) float64 {
+func (w *world) memory(b testing.TB) float64 {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.pid))
 	if err != nil {
@@ -272,7 +283,7 @@ func (w *world) memory(b *testing.B) float64 {
 	return 0
 }
 
-func free(b *testing.B) string {
+func free(b testing.TB) string {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
