@@ -186,7 +186,8 @@ func (e *Engine) take(ctx context.Context) {
 	case errors.Is(err, ErrNoBundle):
 		e.unload(was)
 		return
-	case err == nil && was != nil && was.revision == b.Revision && was.bundle == b.Name:
+	case err == nil && was != nil && was.revision == b.Revision && was.bundle == b.Name && was.digest == b.digest():
+		// A number alone can come again with another content: when etcd was restored.
 		e.note(nil)
 		return
 	}

@@ -90,18 +90,34 @@ func ref(path string) ast.Ref {
 	return ref
 }
 
+// hasData reports whether the bundle's data has anything at a path.
+func (s *Snapshot) hasData(path string) bool {
+	list, _ := keys(path)
+	var at any = s.data
+	for _, key := range list {
+		object, ok := at.(map[string]any)
+		if !ok {
+			return false
+		}
+		if at, ok = object[key]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // Below returns the keys of the rules that stand one key below a path, such as
 // "card-number" of redact["card-number"] below "otelplat.telemetry.redact", in order; ok
-// is false when not all rules there are such: one makes its key when it is asked, or
-// there are rules further down.
+// is false when not all that is there are such: a rule makes its key when it is asked,
+// there are rules further down, or data.
 func (s *Snapshot) Below(path string) (below []string, ok bool) {
 	node := s.compiler.RuleTree
 	for _, t := range ref(path) {
 		if node = node.Child(t.Value); node == nil {
-			return nil, true
+			return nil, !s.hasData(path)
 		}
 	}
-	if len(node.Values) > 0 {
+	if len(node.Values) > 0 || s.hasData(path) {
 		return nil, false
 	}
 	for key, child := range node.Children {

@@ -29,7 +29,7 @@ const DefaultTimeout = 50 * time.Millisecond
 
 // maxQueries bounds how many paths of one snapshot are prepared. Paths come from
 // code, not from requests.
-const maxQueries = 1000
+const maxQueries = 10_000
 
 // Snapshot is one revision of a bundle, compiled. It is immutable, and safe for
 // concurrent use for as long as it is held.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/otelplat/platform/collector-components/policyprocessor/internal/redact"
 	"github.com/otelplat/platform/otelplat/semconv"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
 // apply does to an item that is not dropped what the rules say, in the order of their
@@ -32,7 +33,9 @@ func (p *place) apply(it item) (remove bool) {
 			continue
 		}
 		p.did(it.assign(r.assign), r)
-		p.ofResource, p.ofScope = note(p.ofResource, r), note(p.ofScope, r)
+		if r.assign.OfPlace() {
+			p.ofResource, p.ofScope = note(p.ofResource, r), note(p.ofScope, r)
+		}
 	}
 	p.route(it)
 	p.annotate(it)
@@ -119,6 +122,8 @@ func (p *place) annotate(it item) {
 			v, ok := it.notes().Get(semconv.PolicyDryRun)
 			if !ok {
 				v = it.notes().PutEmpty(semconv.PolicyDryRun)
+			}
+			if v.Type() != pcommon.ValueTypeSlice {
 				v.SetEmptySlice()
 			}
 			if what := k.String() + ":" + r.name; v.Slice().Len() < maxDryRuns {

@@ -4,8 +4,11 @@ package policyprocessor
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"sync/atomic"
 
+	"github.com/otelplat/platform/policy"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -22,6 +25,7 @@ type enforcer struct {
 	log       *zap.Logger
 	hashKey   []byte
 	observing bool
+	reading   sync.Mutex             // held by the batch that reads a book
 	book      atomic.Pointer[opened] // of the newest snapshot that was seen
 }
 
@@ -40,9 +44,7 @@ func (e *enforcer) rules(ctx context.Context) (*rulebook, error) {
 	}
 	last := e.book.Load()
 	if last == nil || last.of != evaluator(snapshot) {
-		// Two batches may read the same book at once: both are right, one stays.
-		last = e.read(snapshot, last)
-		e.book.Store(last)
+		last = e.open(snapshot, last)
 	}
 	if last.book == nil {
 		return nil, e.gate.refuse(ctx, reasonBundleRefused, errBundleRefused)
@@ -50,17 +52,34 @@ func (e *enforcer) rules(ctx context.Context) (*rulebook, error) {
 	return last.book, nil
 }
 
-// read reads the book of a snapshot. One that is not for this processor changes nothing.
-func (e *enforcer) read(snapshot evaluator, last *opened) *opened {
+// open reads the book of a snapshot, one batch at a time; the others go on with the last
+// good one until then, if there is one.
+func (e *enforcer) open(snapshot *policy.Snapshot, last *opened) *opened {
+	if last != nil && last.book != nil && !e.reading.TryLock() {
+		return last
+	} else if last == nil || last.book == nil {
+		e.reading.Lock()
+	}
+	defer e.reading.Unlock()
+	if newest := e.book.Load(); newest != nil && newest != last {
+		return newest // which another batch has read meanwhile
+	}
+	next := &opened{of: snapshot}
+	if last != nil {
+		next.book = last.book
+	}
 	book, err := newRulebook(snapshot, e.hashKey, e.observing)
-	if err == nil {
-		return &opened{snapshot, book}
+	switch {
+	case err == nil:
+		next.book = book
+	case errors.Is(err, policy.ErrTimeout): // the machine's, and not the bundle's: the next batch tries again
+		e.log.Warn("the bundle was not read in time", zap.Error(err))
+		return next
+	default: // one that is not for this processor changes nothing
+		e.log.Error("the bundle is refused; the last good one stays", zap.Error(err))
 	}
-	e.log.Error("the bundle is refused; the last good one stays", zap.Error(err))
-	if last == nil {
-		return &opened{of: snapshot}
-	}
-	return &opened{snapshot, last.book}
+	e.book.Store(next)
+	return next
 }
 
 func (e *enforcer) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces, error) {

@@ -12,7 +12,7 @@ import (
 
 const (
 	// maxAnswers bounds the answers kept of one question, and maxKeyBytes the key
-	// of each: 8192 of 512 bytes are 4 MB and some.
+	// of each: 8192 of 512 bytes are 4 MB, and the rules that they lead to.
 	maxAnswers  = 8192
 	maxKeyBytes = 512
 

@@ -94,7 +94,7 @@ func (p *place) leave(s pcommon.InstrumentationScope, list withSchema) {
 // end does the same to a resource.
 func (p *place) end(r pcommon.Resource, list withSchema) {
 	if p.book.routes {
-		r.Attributes().Remove(semconv.TelemetryRoute)
+		removeAll(r.Attributes(), semconv.TelemetryRoute)
 	}
 	for _, rule := range p.ofResource {
 		n := 0
@@ -140,7 +140,10 @@ func (p *place) item(it item) (remove bool) {
 		return true // the batch ends with the context's error
 	}
 	if p.book.routes {
-		it.notes().Remove(semconv.TelemetryRoute) // the policy's word, not the sender's
+		removeAll(it.notes(), semconv.TelemetryRoute) // the policy's word, not the sender's
+	}
+	if p.book.dry {
+		removeAll(it.notes(), semconv.PolicyDryRun)
 	}
 	p.show(it)
 	if p.book.quick && p.screening.missesAll(p.book.asked) {
@@ -160,6 +163,11 @@ func (p *place) item(it item) (remove bool) {
 	return some && p.apply(it)
 }
 
+// removeAll removes a key, as often as it is there.
+func removeAll(m pcommon.Map, key string) {
+	m.RemoveIf(func(k string, _ pcommon.Value) bool { return k == key })
+}
+
 // show puts an item before the rules.
 func (p *place) show(it item) {
 	p.report.seen++
@@ -176,7 +184,9 @@ func (p *place) ask(k kind) bool {
 	for _, q := range p.book.questions[k] {
 		a := p.answer(q)
 		if a.err != nil {
-			p.failed[k] = q
+			if !q.dry() {
+				p.failed[k] = q
+			}
 			p.report.fail(q.failing(), reasonEvaluation, a.err)
 		}
 		for _, r := range a.rules {

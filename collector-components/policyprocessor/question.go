@@ -4,6 +4,7 @@ package policyprocessor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -37,7 +38,8 @@ type question struct {
 	screen  *screen          // nil: it is asked of every item
 	memo    *memo
 	fields  []string // of the item, that OPA's answer can depend on; nil for all
-	fixed   *answer  // when it is the same for every item
+	same    bool     // for every item, unless it fails
+	fixed   *answer  // the answer then
 	last    atomic.Pointer[said]
 }
 
@@ -55,6 +57,10 @@ type said struct {
 
 var silence answer
 
+// maxNamed is up to how many rules of a kind are asked each by itself. Each is a program
+// and a path of the snapshot, of which there is a bound.
+const maxNamed = 2048
+
 // questions are those of one kind, in order of their names: one for each rule that has
 // its name in the policy's text, so that each has its own index, failures and figures;
 // else one for the object as a whole.
@@ -63,7 +69,7 @@ func questions(p evaluator, k kind, rules *ruleTable) []*question {
 		return nil
 	}
 	if k > observe && k != route {
-		if keys, ok := p.Below(k.path()); ok {
+		if keys, ok := p.Below(k.path()); ok && len(keys) <= maxNamed {
 			list := make([]*question, len(keys))
 			for i, key := range keys {
 				list[i] = newQuestion(p, k, key, policy.Path("otelplat", "telemetry", names[k], key), rules)
@@ -75,9 +81,9 @@ func questions(p evaluator, k kind, rules *ruleTable) []*question {
 }
 
 func newQuestion(p evaluator, k kind, name, path string, rules *ruleTable) *question {
-	q := &question{kind: k, name: name, path: path, rules: rules, policy: p, program: p.Program(path)}
 	parts := p.Inputs(path)
-	if len(parts) == 0 {
+	q := &question{kind: k, name: name, path: path, rules: rules, policy: p, program: p.Program(path), same: len(parts) == 0}
+	if q.same {
 		if a := q.byOPA(context.Background(), nil); a.err == nil {
 			q.fixed = &a
 		}
@@ -149,10 +155,24 @@ func (q *question) read(v compile.Value, room []*rule) answer {
 		return last.answer
 	}
 	a := q.readObject(v)
-	if v.Same(v) {
+	switch {
+	case v.IsConstant():
 		q.last.Store(&said{v, a})
+	case a.err != nil && !q.same:
+		a.err = fmt.Errorf("%w of %s", errComputed, q.path) // its words may be the item's
 	}
 	return a
+}
+
+// errComputed stands for what is wrong with a rule that was made of an item.
+var errComputed = errors.New("a rule that was computed is not one")
+
+// dry reports whether the question is of rules that do not act, whatever they come to.
+func (q *question) dry() bool {
+	if q.name == "" {
+		return q.rules.dry["*"]
+	}
+	return q.rules.isDry(q.name)
 }
 
 func (q *question) readNames(v compile.Value, room []*rule) answer {

@@ -6,8 +6,8 @@ package policyprocessor
 // at the end: an instrument of OpenTelemetry takes as long as the rules.
 type report struct {
 	seen     int64
-	matches  []matched       // of the first rules that matched
-	more     map[*rule]int64 // of those beyond few
+	matches  []matched          // of the first rules that matched
+	more     map[named]*matched // of those beyond few
 	acts     map[act]int64
 	failures map[failure]*trouble
 }
@@ -39,7 +39,7 @@ const fewMatched = 8
 
 func (r *report) match(by *rule) {
 	for i := range r.matches {
-		if m := &r.matches[i]; m.rule == by {
+		if m := &r.matches[i]; m.rule == by || m.rule.kind == by.kind && m.rule.name == by.name {
 			m.n++
 			return
 		}
@@ -49,9 +49,20 @@ func (r *report) match(by *rule) {
 		return
 	}
 	if r.more == nil {
-		r.more = make(map[*rule]int64)
+		r.more = make(map[named]*matched)
 	}
-	r.more[by]++
+	m := r.more[named{by.kind, by.name}]
+	if m == nil {
+		m = &matched{rule: by}
+		r.more[named{by.kind, by.name}] = m
+	}
+	m.n++
+}
+
+// named is a rule, whatever it says.
+type named struct {
+	kind kind
+	name string
 }
 
 // matched calls f for every rule that matched.
@@ -59,8 +70,8 @@ func (r *report) matched(f func(by *rule, n int64)) {
 	for _, m := range r.matches {
 		f(m.rule, m.n)
 	}
-	for by, n := range r.more {
-		f(by, n)
+	for _, m := range r.more {
+		f(m.rule, m.n)
 	}
 }
 

@@ -42,8 +42,12 @@ type ruleTable struct {
 	named [kinds]atomic.Pointer[map[string]*rule] // rules that are but a name
 
 	mu     sync.Mutex
-	worded map[string]*rule // redactions, by kind, name and words
+	worded map[string]*rule // others, by kind, name and words
 }
+
+// maxNames bounds the rules that are but a name, of each kind: those beyond it are made of
+// items, and made again for each.
+const maxNames = 256
 
 // byName returns a rule that is but a name. It takes no lock for one that was met before.
 func (t *ruleTable) byName(k kind, name string) *rule {
@@ -55,7 +59,10 @@ func (t *ruleTable) byName(k kind, name string) *rule {
 	}
 	r := &rule{kind: k, name: strings.Clone(name), dryRun: t.isDry(name)}
 	next := map[string]*rule{}
-	if known != nil && len(*known) < maxRules {
+	if known != nil {
+		if len(*known) >= maxNames {
+			return r
+		}
 		next = maps.Clone(*known)
 	}
 	next[r.name] = r
@@ -65,29 +72,58 @@ func (t *ruleTable) byName(k kind, name string) *rule {
 
 func (t *ruleTable) isDry(name string) bool { return t.dry[name] || t.dry["*"] }
 
-// read makes the rule of a kind and name from what the policy says.
+// read returns the rule of a kind and name that says this, made when it is met first: its
+// pattern may be large, and items one after another have the same rules.
 func (t *ruleTable) read(k kind, name string, v compile.Value) (*rule, error) {
 	said, err := v.Interface()
 	if err != nil {
 		return nil, err
 	}
-	switch k {
+	words, err := json.Marshal(said)
+	if err != nil {
+		return nil, fmt.Errorf("%s rule %q: %w", k, name, err)
+	}
+	id := string(rune(k)) + name + "\x00" + string(words)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r, ok := t.worded[id]; ok {
+		return r, nil
+	}
+	r := &rule{kind: k, name: name, dryRun: t.isDry(name)}
+	if err := r.say(said, t.hashKey); err != nil {
+		return nil, fmt.Errorf("rule %q: %w", name, err)
+	}
+	if t.worded == nil || len(t.worded) >= maxRules {
+		t.worded = make(map[string]*rule)
+	}
+	t.worded[id] = r
+	return r, nil
+}
+
+// say makes the rule one that says this.
+func (r *rule) say(said any, hashKey []byte) error {
+	switch r.kind {
 	case sample:
 		p, err := probability(said)
-		if err != nil {
-			return nil, fmt.Errorf("sample rule %q: %w", name, err)
-		}
-		return &rule{kind: k, name: name, dryRun: t.isDry(name), threshold: tracestate.Threshold(p)}, nil
+		r.threshold = tracestate.Threshold(p)
+		return err
 	case assign:
-		a, err := setting.Parse(said)
-		if err != nil {
-			return nil, fmt.Errorf("set rule %q: %w", name, err)
-		}
-		return &rule{kind: k, name: name, dryRun: t.isDry(name), assign: a}, nil
+		fields, err := setting.Parse(said)
+		r.assign = fields
+		return err
 	case redaction:
-		return t.redaction(name, said)
+		spec, err := parseSpec(said)
+		compiled, failed := redact.Compile(r.name, spec, hashKey)
+		if err != nil && failed == nil { // deletes its fields
+			compiled, failed = redact.Compile(r.name, redact.Spec{Fields: spec.Fields}, hashKey)
+		}
+		if r.unclear = errors.Join(err, failed); compiled == nil {
+			return r.unclear
+		}
+		r.redact = redact.NewSet(compiled)
+		return nil
 	}
-	return nil, fmt.Errorf("%s is no object", k)
+	return fmt.Errorf("%s has no rules that say more than their names", r.kind)
 }
 
 func probability(said any) (float64, error) {
@@ -100,35 +136,6 @@ func probability(said any) (float64, error) {
 		return 0, errors.New("its probability is not 0 to 1")
 	}
 	return p, nil
-}
-
-// redaction compiles the rule, or finds it again: its pattern may be large.
-func (t *ruleTable) redaction(name string, said any) (*rule, error) {
-	words, err := json.Marshal(said)
-	if err != nil {
-		return nil, fmt.Errorf("redact rule %q: %w", name, err)
-	}
-	id := name + "\x00" + string(words)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if r, ok := t.worded[id]; ok {
-		return r, nil
-	}
-	spec, err := parseSpec(said)
-	r := &rule{kind: redaction, name: name, dryRun: t.isDry(name)}
-	compiled, failed := redact.Compile(name, spec, t.hashKey)
-	if err != nil && failed == nil { // removes its fields
-		compiled, failed = redact.Compile(name, redact.Spec{Fields: spec.Fields}, t.hashKey)
-	}
-	if r.unclear = errors.Join(err, failed); compiled == nil {
-		return nil, r.unclear
-	}
-	r.redact = redact.NewSet(compiled)
-	if t.worded == nil || len(t.worded) >= maxRules {
-		t.worded = make(map[string]*rule)
-	}
-	t.worded[id] = r
-	return r, nil
 }
 
 // parseSpec reads the fields first and as far as they can be read, so that a rule with

@@ -74,8 +74,8 @@ func dryRuns(p evaluator) (map[string]bool, error) {
 	if len(p.Inputs(path)) > 0 {
 		return nil, errors.New(path + " depends on the input: whether a rule acts must not")
 	}
-	value, _, err := p.Eval(context.Background(), path, nil)
-	if err != nil {
+	value, defined, err := p.Eval(context.Background(), path, nil)
+	if err != nil || !defined {
 		return nil, err
 	}
 	list, ok := value.([]any)
@@ -94,4 +94,4 @@ func dryRuns(p evaluator) (map[string]bool, error) {
 }
 
 // idle says that the book has nothing to say to any item.
-func (b *rulebook) idle() bool { return len(b.asked) == 0 }
+func (b *rulebook) idle() bool { return len(b.asked) == 0 && !b.routes }

@@ -4,8 +4,8 @@ package policyprocessor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"strings"
 	"sync"
 
 	"github.com/otelplat/platform/otelplat/semconv"
@@ -29,13 +29,21 @@ const (
 )
 
 // claim is "this principal sends as this service, of this namespace and tenant". What
-// the resource does not say is empty. Roles are joined, so that claims compare.
-type claim struct{ kind, subject, issuer, tenant, method, roles, service, namespace, ofTenant string }
+// the resource does not say is empty.
+type claim struct {
+	kind, subject, issuer, tenant, method string
+	roles                                 string // as JSON, so that claims compare
+	service, namespace, ofTenant          string
+}
 
-// between stands between roles.
-const between = "\x00"
+// maxClaimBytes bounds a claim whose decision is cached.
+const maxClaimBytes = 1024
 
-func (c claim) input() policy.Input {
+func (c claim) bytes() int {
+	return len(c.kind) + len(c.subject) + len(c.issuer) + len(c.tenant) + len(c.method) + len(c.roles) + len(c.service) + len(c.namespace) + len(c.ofTenant)
+}
+
+func (c claim) input(roles []string) policy.Input {
 	properties := map[string]any{semconv.SenderIssuer: c.issuer}
 	if c.tenant != "" {
 		properties[semconv.SenderTenant] = c.tenant
@@ -43,8 +51,8 @@ func (c claim) input() policy.Input {
 	if c.method != "" {
 		properties[semconv.SenderMethod] = c.method
 	}
-	if c.roles != "" {
-		properties[semconv.SenderRoles] = strings.Split(c.roles, between)
+	if len(roles) > 0 {
+		properties[semconv.SenderRoles] = roles
 	}
 	claimed := map[string]any{}
 	if c.namespace != "" {
@@ -65,8 +73,10 @@ type sender struct {
 	*claims
 	ctx           context.Context // of the batch, for whose length a sender lives
 	engine        *policy.Engine
-	revision      string // of the bundle
+	name          string // the revision of the bundle
+	revision      string // and what is in it: a number can come again with another content
 	who           claim  // without the service
+	roles         []string
 	authenticated bool
 	removed       string // why the first resource was removed; "" while none was
 	failed        error  // why the batch is refused as a whole
@@ -79,7 +89,7 @@ func (c *claims) sender(ctx context.Context) (*sender, error) {
 	if err != nil || snapshot == nil {
 		return nil, err
 	}
-	s := &sender{claims: c, ctx: ctx, engine: engine, revision: snapshot.Revision()}
+	s := &sender{claims: c, ctx: ctx, engine: engine, name: snapshot.Revision(), revision: snapshot.Digest()}
 	auth := client.FromContext(ctx).Auth
 	if auth == nil {
 		return s, nil
@@ -92,8 +102,9 @@ func (c *claims) sender(ctx context.Context) (*sender, error) {
 		kind: text(semconv.SenderKind), subject: text(semconv.SenderSubject),
 		issuer: text(semconv.SenderIssuer), tenant: text(semconv.SenderTenant), method: text(semconv.SenderMethod),
 	}
-	if roles, ok := auth.GetAttribute(semconv.SenderRoles).([]string); ok {
-		s.who.roles = strings.Join(roles, between)
+	if roles, ok := auth.GetAttribute(semconv.SenderRoles).([]string); ok && len(roles) > 0 {
+		words, _ := json.Marshal(roles) // of strings: it cannot fail
+		s.roles, s.who.roles = roles, string(words)
 	}
 	s.authenticated = s.who.subject != ""
 	return s, nil
@@ -148,7 +159,7 @@ func (s *sender) decide(who claim) (reason string) {
 	if reason, known := s.cache.get(s.revision, who); known {
 		return reason
 	}
-	d, err := s.engine.Decide(s.ctx, entrypointClaims, who.input())
+	d, err := s.engine.Decide(s.ctx, entrypointClaims, who.input(s.roles))
 	switch {
 	case d.Allow:
 	case s.ctx.Err() != nil:
@@ -164,7 +175,9 @@ func (s *sender) decide(who claim) (reason string) {
 	default:
 		reason = reasonDenied
 	}
-	s.cache.put(d.Revision, who, reason)
+	if who.bytes() <= maxClaimBytes && d.Revision == s.name {
+		s.cache.put(s.revision, who, reason)
+	}
 	return reason
 }
 

@@ -21,6 +21,7 @@ type Object struct {
 	keys   []Value // in order
 	values []Value
 	byText map[string]int32 // of keys that are strings, when there are many
+	fixed  bool             // it stands in the policy or its data
 }
 
 // Set holds values, each once. It does not change once made.
@@ -286,7 +287,9 @@ func (v Value) Pairs() (keys, values []Value, ok bool) {
 // Member returns what is under a name in an object; undefined where there is nothing.
 func (v Value) Member(name string) Value { return dot(v, textValue(name)) }
 
-// Same reports whether two values are one object of the program's constants, or one
-// that was made when the program ran: equal without a look inside. It is never true of
-// a [Record], whose contents change.
-func (v Value) Same(other Value) bool { return v.k == object && v == other }
+// IsConstant reports whether the value is an object that stands in the policy or its
+// data: it holds nothing of an input, and may be kept.
+func (v Value) IsConstant() bool { return v.k == object && v.object().fixed }
+
+// Same reports whether two values are one constant object: equal without a look inside.
+func (v Value) Same(other Value) bool { return v.IsConstant() && v == other }

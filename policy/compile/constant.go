@@ -30,8 +30,11 @@ func (l *lowerer) ground(t *ast.Term) (Value, bool) {
 		return Value{}, false
 	}
 	v := fromAST(t.Value)
-	if v.k == array {
+	switch v.k {
+	case array:
 		v.array().lookInto()
+	case object:
+		v.object().fixed = true
 	}
 	l.spend(32)
 	return v, true

@@ -132,7 +132,9 @@ func constant(x any) Value {
 		for k, v := range x {
 			keys, values = append(keys, textValue(k)), append(values, constant(v))
 		}
-		return objectValue(newObject(keys, values))
+		o := newObject(keys, values)
+		o.fixed = true
+		return objectValue(o)
 	case []any:
 		a := &Array{items: make([]Value, len(x))}
 		for i, v := range x {

@@ -76,7 +76,7 @@ func Compile(name string, s Spec, key []byte) (*Rule, error) {
 	switch s.Action {
 	case Mask, Hash, Delete:
 	default:
-		failed = fmt.Errorf("redact rule %q: action %q is not mask, hash or remove", name, s.Action)
+		failed = fmt.Errorf("redact rule %q: action %q is not mask, hash or delete", name, s.Action)
 	}
 	if s.Pattern != "" && failed == nil {
 		if r.pattern, failed = regexp.Compile(s.Pattern); failed != nil {

@@ -128,18 +128,32 @@ func plain(said any) (any, error) {
 	return said, nil
 }
 
-// put writes values into a map and returns how many.
+// put writes values into a map and returns how many. A key that was sent twice is there
+// once afterwards: readers differ in which of two values they take.
 func put(m pcommon.Map, fields []field) int {
 	for i := range fields {
 		f := &fields[i]
-		v, ok := m.Get(f.key)
-		if !ok {
-			v = m.PutEmpty(f.key)
+		met := false
+		m.RemoveIf(func(key string, v pcommon.Value) bool {
+			if key != f.key {
+				return false
+			}
+			if !met {
+				f.value.CopyTo(v)
+			}
+			again := met
+			met = true
+			return again
+		})
+		if !met {
+			f.value.CopyTo(m.PutEmpty(f.key))
 		}
-		f.value.CopyTo(v)
 	}
 	return len(fields)
 }
+
+// OfPlace reports whether there are fields of the resource or the scope among them.
+func (f *Fields) OfPlace() bool { return len(f.resource)+len(f.scope) > 0 }
 
 // Resource sets the resource's fields. Like the others below it returns how many values
 // were written.
