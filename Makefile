@@ -102,8 +102,12 @@ fleet-test: fleet-up ## the loop's test against the fleet, and again with one et
 fleet-down: ## stop the fleet; its volumes stay
 	docker-compose down --remove-orphans
 
+.PHONY: generated
+generated: generate ## generate, and fail when what is committed is something else
+	@git diff --exit-code --stat -- collector-components || { echo 'what is generated was not committed: make generate'; exit 1; }
+
 .PHONY: ci
-ci: lint test race build ## what .ci/run does
+ci: generated lint test race build ## what .ci/run does
 
 .PHONY: clean
 clean: ## remove what build and up left behind
