@@ -3,6 +3,7 @@
 package budgetprocessor
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,8 +59,13 @@ type inForce struct {
 	used    *slice.Used // nil: this collector has all
 }
 
+// keyPart writes a name such that it does not end where it is thought to.
+var keyPart = strings.NewReplacer("%", "%25", "|", "%7C")
+
 // key names a budget in the fleet.
-func (h *holder) key(k kind) string { return kindNames[k] + "|" + h.tenant + "|" + h.service }
+func (h *holder) key(k kind) string {
+	return kindNames[k] + "|" + keyPart.Replace(h.tenant) + "|" + keyPart.Replace(h.service)
+}
 
 // limits returns what is in force.
 func (l *ledger) limits(h *holder) *inForce {
