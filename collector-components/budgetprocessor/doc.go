@@ -45,6 +45,10 @@
 // same ones at one ratio; each process chooses others, by a hash with a key of its own,
 // so that no sender can name its series such that they stay.
 //
+// The randomness is the sender's choice. Where the cut by it keeps far more than it
+// should, traces are cut again, by a keyed hash of their ids; the reason is "skewed".
+// Trace ids that are not random but small are all cut over the budget.
+//
 // A tenant's budget counts what the budgets of its services left. A source that was
 // silent may spend what it would have had meanwhile, for at most a minute, so that an
 // exporter that sends once a minute needs no budget of sixty times its rate.
