@@ -5,6 +5,7 @@ package budgetprocessor
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Budgets is the document.
@@ -12,8 +13,10 @@ type Budgets struct {
 	// Defaults hold for every service, each on its own.
 	Defaults Limits `mapstructure:"defaults" config:"defaults"`
 
-	// Services are the limits of services by name, and by "<tenant>/<name>". What the
-	// latter leave out is that of the name, and what that leaves out the defaults'.
+	// Services are the limits of services by name, and by "<tenant>/<name>", where the
+	// tenant is written with %2F for / and %25 for %. What the latter leave out is that
+	// of the name, and what that leaves out the defaults'. A name with / in it has only
+	// limits of its tenant's.
 	Services map[string]Limits `mapstructure:"services" config:"services"`
 
 	// Tenants are the limits of all services of a tenant together.
@@ -51,12 +54,20 @@ func (b Budgets) Validate() error {
 	return nil
 }
 
+// leastRate is the smallest rate there is, one in a quarter of an hour: a demand is
+// told as a multiple of it.
+const leastRate = 1e-3
+
 func (l Limits) check(where string) error {
 	for field, v := range map[string]*float64{
 		"spans_per_second": l.SpansPerSecond, "log_bytes_per_second": l.LogBytesPerSecond, "data_points_per_second": l.DataPointsPerSecond,
 	} {
-		if v != nil && (!(*v >= 0) || math.IsInf(*v, 0)) {
+		switch {
+		case v == nil || *v == 0:
+		case !(*v > 0) || math.IsInf(*v, 0):
 			return fmt.Errorf("%s.%s is not a rate", where, field)
+		case *v < leastRate:
+			return fmt.Errorf("%s.%s is below %v, and not 0, which is no limit", where, field, leastRate)
 		}
 	}
 	for field, v := range map[string]*int{"series": l.Series, "series_per_metric": l.SeriesPerMetric, "values_per_label": l.ValuesPerLabel} {
@@ -109,11 +120,17 @@ func (l Limits) over(below limits) limits {
 	return below
 }
 
+// tenantPart writes a tenant such that the first / is behind it.
+var tenantPart = strings.NewReplacer("%", "%25", "/", "%2F")
+
 // service returns the limits of a service.
 func (b *Budgets) service(tenant, name string) limits {
-	out := b.Services[name].over(b.Defaults.over(limits{}))
+	out := b.Defaults.over(limits{})
+	if !strings.Contains(name, "/") { // which would be that of a tenant's service
+		out = b.Services[name].over(out)
+	}
 	if tenant != "" {
-		out = b.Services[tenant+"/"+name].over(out)
+		out = b.Services[tenantPart.Replace(tenant)+"/"+name].over(out)
 	}
 	return out
 }

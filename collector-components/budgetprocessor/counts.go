@@ -36,6 +36,7 @@ const (
 	kept outcome = iota
 	droppedBudget
 	droppedTenant
+	droppedSkewed
 	droppedFoldedFull
 	droppedMetricsFull
 	droppedUnmergeable
@@ -51,7 +52,8 @@ const (
 // outcomeNames are the values of the attributes outcome and reason.
 var outcomeNames = [outcomes][2]string{
 	kept:          {"kept", ""},
-	droppedBudget: {"dropped", "budget"}, droppedTenant: {"dropped", "tenant"}, droppedFoldedFull: {"dropped", "folded_full"},
+	droppedBudget: {"dropped", "budget"}, droppedTenant: {"dropped", "tenant"}, droppedSkewed: {"dropped", "skewed"},
+	droppedFoldedFull:  {"dropped", "folded_full"},
 	droppedMetricsFull: {"dropped", "metrics_full"}, droppedUnmergeable: {"dropped", "unmergeable"},
 	foldedSeries: {"folded", "series"}, foldedMetric: {"folded", "metric"}, foldedLabel: {"folded", "label"},
 	foldedTenant: {"folded", "tenant"}, foldedMemory: {"folded", "memory"},

@@ -22,7 +22,7 @@
 //	  values_per_label: 500
 //	services:
 //	  checkout: {spans_per_second: 5000}
-//	  acme/checkout: {series: 50000} # of one tenant
+//	  acme/checkout: {series: 50000} # of one tenant; / in its name is %2F, % is %25
 //	tenants: # all services of one together
 //	  acme: {spans_per_second: 20000, series: 200000}
 //
@@ -41,8 +41,13 @@
 // what they stand for. A span that came with a stricter threshold passes as it is, and
 // what it stands for is part of the reckoning: two budgets one behind the other cut
 // once. Log records in traces are kept by the trace, others so that the bytes come out,
-// fairly by turns. Of data points whole series are left out, always the same ones at
-// one ratio.
+// fairly by turns. Of data points whole series are left out, in one process always the
+// same ones at one ratio; each process chooses others, by a hash with a key of its own,
+// so that no sender can name its series such that they stay.
+//
+// The randomness is the sender's choice. Where the cut by it keeps far more than it
+// should, traces are cut again, by a keyed hash of their ids; the reason is "skewed".
+// Trace ids that are not random but small are all cut over the budget.
 //
 // A tenant's budget counts what the budgets of its services left. A source that was
 // silent may spend what it would have had meanwhile, for at most a minute, so that an
@@ -79,7 +84,8 @@
 // Nothing here fails a pipeline. The last good document stays in force; with none
 // that was ever read, the budgets of the configuration hold. Memory for series is
 // bounded (memory_mib): what there is no room for is folded, then dropped and counted.
-// More services than max_services are one, "_other".
+// More services than max_services are their tenant's "_other"; those of tenants that
+// are not known by then are one, nobody's.
 //
 // # Where to put it
 //

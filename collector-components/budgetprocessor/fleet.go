@@ -32,7 +32,7 @@ const (
 	// roundEvery is how often a collector looks at the shares when none has changed.
 	roundEvery = time.Second
 
-	// aloneAfter is how long one that starts waits for etcd.
+	// aloneAfter is how long one that starts waits for etcd, or to be able to write.
 	aloneAfter = 5 * time.Second
 
 	// writeEvery is how often a collector writes its share at most.
@@ -63,6 +63,7 @@ type fleet struct {
 	renewed time.Duration
 	wrote   time.Duration
 	pending *slice.Share // to be written
+	heard   bool         // a share was written
 	away    bool         // reported
 }
 
@@ -152,19 +153,29 @@ func (f *fleet) round(ctx context.Context) error {
 		return errAway
 	}
 	if f.pending != nil { // what was decided is not known to the others yet
-		return f.publish(ctx)
+		err := f.publish(ctx)
+		if !f.heard && now >= aloneAfter {
+			f.member.Unheard(f.view())
+			f.ledger.used.Store(f.member.Used())
+		}
+		return err
 	}
-	view := make(map[string]slice.Share)
-	for name, share := range f.mirror.View().All() {
-		view[name] = share
-	}
-	share, changed := f.member.Round(view, f.ledger.demand())
+	share, changed := f.member.Round(f.view(), f.ledger.demand())
 	f.ledger.used.Store(f.member.Used())
 	f.ledger.tel.ProcessorBudgetCollectors.Record(ctx, int64(f.member.Size()))
 	if changed {
 		f.pending = &share
 	}
 	return f.publish(ctx)
+}
+
+// view returns the shares of all, as last seen.
+func (f *fleet) view() map[string]slice.Share {
+	view := make(map[string]slice.Share)
+	for name, share := range f.mirror.View().All() {
+		view[name] = share
+	}
+	return view
 }
 
 var errAway = errors.New("etcd is away")
@@ -221,7 +232,7 @@ func (f *fleet) write(ctx context.Context) error {
 		f.lost(err)
 		return fmt.Errorf("share: %w", err)
 	}
-	f.pending = nil
+	f.pending, f.heard = nil, true
 	return nil
 }
 

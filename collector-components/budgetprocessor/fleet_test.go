@@ -10,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelplat/platform/collector-components/budgetprocessor/internal/metadata"
+	"github.com/otelplat/platform/collector-components/budgetprocessor/internal/slice"
 	"github.com/otelplat/platform/collector-components/internal/etcdconfig"
 	"github.com/otelplat/platform/coord/coordtest"
+	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/processor/processortest"
 )
 
@@ -66,6 +69,49 @@ func load(t *testing.T, collectors []*collector) {
 		}
 	}()
 	t.Cleanup(func() { cancel(); <-done })
+}
+
+func TestACollectorThatCanReadEtcdButNotWriteHasWhatIsLeftOfAnEqualPart(t *testing.T) {
+	etcd := coordtest.Etcd(t)
+	cfg := defaultConfig()
+	cfg.Budgets.Defaults.SpansPerSecond = of(3000.)
+	cfg.Fleet = &FleetConfig{
+		Name: "test", Collector: "reader", Collectors: 4,
+		Etcd: &etcdconfig.Config{Endpoints: []string{"http://" + etcd.Address()}, Namespace: "test"},
+	}
+	tel, err := metadata.NewTelemetryBuilder(componenttest.NewTelemetry().NewTelemetrySettings())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLedger(cfg)
+	l.tel = &telemetry{TelemetryBuilder: tel}
+	f, err := openFleet(t.Context(), l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	key := f.key
+	f.key = "" // which etcd refuses
+	a := l.account("", traceOf("orders", 0, "").ResourceSpans().At(0).Resource())
+	part := func() float64 { return l.limits(&a.holder).of[spans] / 3000 }
+	round := func() { _ = f.round(t.Context()) }
+	coordtest.Eventually(t, 10*time.Second, func() bool { round(); return f.pending != nil }, "a share to write")
+	if p := part(); p != 0.025 {
+		t.Errorf("it has %v of the budget before it knows that it cannot write, expected the floor", p)
+	}
+	l.started = l.started.Add(-aloneAfter)
+	round()
+	if p := part(); p != 0.25 {
+		t.Errorf("it has %v of the budget, expected one of four parts", p)
+	}
+	other := slice.Encode(slice.Share{Sequence: 1, Default: 0.9})
+	if _, err := f.client.Etcd().Put(t.Context(), f.client.Prefix()+"budget/test/other", string(other)); err != nil {
+		t.Fatal(err)
+	}
+	coordtest.Eventually(t, 10*time.Second, func() bool { round(); return math.Abs(part()-0.1) < 1e-9 }, "what the other leaves")
+	f.key = key
+	coordtest.Eventually(t, 10*time.Second, func() bool { round(); return f.heard && f.pending == nil }, "a written share")
+	coordtest.Eventually(t, 10*time.Second, func() bool { round(); return len(f.view()) == 2 && part() <= 0.1+1e-9 }, "its place among the others")
 }
 
 func TestThreeCollectorsShareABudgetThroughEtcdAndTakeOverFromOneThatIsKilled(t *testing.T) {

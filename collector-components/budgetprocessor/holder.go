@@ -3,6 +3,7 @@
 package budgetprocessor
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type gate struct {
 	mu         sync.Mutex
 	meter      volume.Meter
 	diffuser   volume.Diffuser
+	skew       volume.Skew
 	asked, cut float64
 }
 
@@ -43,6 +45,20 @@ func (g *gate) spend(kept, cut float64) {
 	g.mu.Unlock()
 }
 
+func (g *gate) indebted(burst time.Duration) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.meter.Indebted(burst)
+}
+
+// again takes in what was to be kept of a batch and what was, and returns the ratio of
+// a second cut.
+func (g *gate) again(now time.Duration, expected, passed float64, indebted bool) float64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.skew.Again(now, expected, passed, indebted)
+}
+
 // read returns the demand a second, and what was asked for and cut until now.
 func (g *gate) read(now time.Duration) (rate, asked, cut float64) {
 	g.mu.Lock()
@@ -58,8 +74,13 @@ type inForce struct {
 	used    *slice.Used // nil: this collector has all
 }
 
+// keyPart writes a name such that it does not end where it is thought to.
+var keyPart = strings.NewReplacer("%", "%25", "|", "%7C")
+
 // key names a budget in the fleet.
-func (h *holder) key(k kind) string { return kindNames[k] + "|" + h.tenant + "|" + h.service }
+func (h *holder) key(k kind) string {
+	return kindNames[k] + "|" + keyPart.Replace(h.tenant) + "|" + keyPart.Replace(h.service)
+}
 
 // limits returns what is in force.
 func (l *ledger) limits(h *holder) *inForce {
@@ -112,6 +133,14 @@ func (l *ledger) ratio(a *account, k kind, d *volume.Demand) (p float64, byTenan
 		}
 	}
 	return p, false
+}
+
+// again returns the ratio of a second cut of what a first one kept of a batch by the
+// randomness of its traces, which the sender chose.
+func (l *ledger) again(a *account, k kind, expected, passed float64) float64 {
+	indebted := a.volume[k].indebted(l.cfg.Burst) ||
+		l.limits(&a.of.holder).of[k] > 0 && a.of.volume[k].indebted(l.cfg.Burst)
+	return a.volume[k].again(l.now(), expected, passed, indebted)
 }
 
 // spend takes in what became of a batch.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,8 +26,8 @@ import (
 )
 
 const (
-	// maxName bounds the name of a service or a tenant; longer ones are the service
-	// "_other".
+	// maxName bounds the name of a service or a tenant: a service with a longer one is
+	// its tenant's "_other", a tenant nobody.
 	maxName = 128
 
 	// idle is how long a service is known that sends nothing, if its series are not
@@ -163,15 +164,24 @@ func senderTenant(ctx context.Context) string {
 	return name
 }
 
+// name returns a name as it is known and told: telemetry takes no invalid UTF-8.
+func name(s, tooLong string) string {
+	if len(s) <= maxName { // what is longer is not worth a copy
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	if len(s) > maxName {
+		return tooLong
+	}
+	return s
+}
+
 // account returns the account of a resource.
 func (l *ledger) account(tenantName string, r pcommon.Resource) *account {
 	service := "unknown_service"
 	if v, ok := r.Attributes().Get("service.name"); ok && v.Type() == pcommon.ValueTypeStr && v.Str() != "" {
 		service = v.Str()
 	}
-	if len(service) > maxName || len(tenantName) > maxName {
-		service, tenantName = otherService, ""
-	}
+	service, tenantName = name(service, otherService), name(tenantName, "")
 	key := [2]string{tenantName, service}
 	now := int64(l.now())
 	l.mu.RLock()
@@ -186,8 +196,12 @@ func (l *ledger) account(tenantName string, r pcommon.Resource) *account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.accounts) >= l.cfg.MaxServices && l.accounts[key] == nil {
+		// Of a tenant that is known it is the tenant's, whose budget it is to stay within.
 		l.refused.Add(1)
-		key = [2]string{"", otherService}
+		key[1] = otherService
+		if l.tenants[tenantName] == nil {
+			key[0] = ""
+		}
 	}
 	a = l.accounts[key]
 	if a == nil {

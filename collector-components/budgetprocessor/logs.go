@@ -45,6 +45,14 @@ func (l *ledger) records(a *account, rl plog.ResourceLogs) int {
 			out = size.ResourceLogs(rl)
 		}
 		c.dropped(signalLogs, all-left, byTenant)
+		if again := l.again(a, logBytes, d.Kept(p), float64(out)); again < 1 {
+			passed := left
+			left, out = thinAgain(rl, again), 0
+			if left > 0 {
+				out = size.ResourceLogs(rl)
+			}
+			c.items[signalLogs][droppedSkewed].Add(int64(passed - left))
+		}
 	}
 	l.spend(a, logBytes, float64(out), float64(in-out), byTenant)
 	c.items[signalLogs][kept].Add(int64(left))
@@ -72,6 +80,20 @@ func (a *account) thin(rl plog.ResourceLogs, ratio float64, bytes, records int) 
 				return tracestate.Randomness(id) < threshold
 			}
 			return !g.diffuser.Keep(float64(size.LogRecord(lr))+part, ratio)
+		})
+		left += sl.LogRecords().Len()
+		return sl.LogRecords().Len() == 0
+	})
+	return left
+}
+
+// thinAgain keeps records in traces at a ratio, by a hash that no sender knows, and all
+// others.
+func thinAgain(rl plog.ResourceLogs, ratio float64) (left int) {
+	rl.ScopeLogs().RemoveIf(func(sl plog.ScopeLogs) bool {
+		sl.LogRecords().RemoveIf(func(lr plog.LogRecord) bool {
+			id := lr.TraceID()
+			return !id.IsEmpty() && !volume.Chosen(id, ratio)
 		})
 		left += sl.LogRecords().Len()
 		return sl.LogRecords().Len() == 0

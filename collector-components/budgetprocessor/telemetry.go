@@ -58,7 +58,7 @@ func newTelemetry(l *ledger, set component.TelemetrySettings) (*telemetry, error
 			return nil
 		}),
 		b.RegisterProcessorBudgetMemoryLimitCallback(func(_ context.Context, o metric.Int64Observer) error {
-			o.Observe(l.memory.Limit() + int64(l.cfg.MaxServices)*accountSize)
+			o.Observe(l.memory.Limit() + int64(2*l.cfg.MaxServices+1)*accountSize) // and "_other" of each tenant
 			return nil
 		}),
 		b.RegisterProcessorBudgetServicesCallback(func(_ context.Context, o metric.Int64Observer) error {

@@ -117,7 +117,7 @@ func TestEverythingThatComesInIsAccountedForToTheItemAndTheByte(t *testing.T) {
 		}
 		memory, limit := sums(t, tel, "otelcol_processor_budget_memory")[""], sums(t, tel, "otelcol_processor_budget_memory_limit")[""]
 		t.Logf("%d of %d bytes for 3 services with %v", memory, limit, items)
-		if memory <= 0 || memory > limit || limit != 256<<20+int64(cfg.MaxServices)*accountSize {
+		if memory <= 0 || memory > limit || limit != 256<<20+int64(2*cfg.MaxServices+1)*accountSize {
 			t.Errorf("%d of %d bytes are taken", memory, limit)
 		}
 		if offenders := sums(t, tel, "otelcol_processor_budget_offenders", "metric", "label"); offenders["requests user"] == 0 || offenders["requests "] == 0 {

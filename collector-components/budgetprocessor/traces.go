@@ -43,11 +43,16 @@ func (l *ledger) spans(a *account, rs ptrace.ResourceSpans) int {
 	left := all
 	if p < 1 {
 		left = sample(rs, tracestate.Threshold(p))
+		c.dropped(signalTraces, all-left, byTenant)
+		if again := l.again(a, spans, d.Kept(p), float64(left)); again < 1 {
+			passed := left
+			left = sampleAgain(rs, again)
+			c.items[signalTraces][droppedSkewed].Add(int64(passed - left))
+		}
 		bytes = 0
 		if left > 0 {
 			bytes = int64(size.ResourceSpans(rs))
 		}
-		c.dropped(signalTraces, all-left, byTenant)
 	}
 	l.spend(a, spans, float64(left), float64(all-left), byTenant)
 	c.items[signalTraces][kept].Add(int64(left))
@@ -80,6 +85,18 @@ func sample(rs ptrace.ResourceSpans, threshold uint64) (left int) {
 			}
 			return !d.Keep
 		})
+		left += ss.Spans().Len()
+		return ss.Spans().Len() == 0
+	})
+	return left
+}
+
+// sampleAgain keeps traces of those that are left at a ratio, by a hash that no sender
+// knows. Their thresholds stay: they say for how many those stand that are left of what
+// came, of which the first cut kept more than the threshold says.
+func sampleAgain(rs ptrace.ResourceSpans, ratio float64) (left int) {
+	rs.ScopeSpans().RemoveIf(func(ss ptrace.ScopeSpans) bool {
+		ss.Spans().RemoveIf(func(s ptrace.Span) bool { return !volume.Chosen(s.TraceID(), ratio) })
 		left += ss.Spans().Len()
 		return ss.Spans().Len() == 0
 	})

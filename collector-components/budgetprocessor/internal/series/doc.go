@@ -35,8 +35,10 @@
 //     resource counts from its second value on, unless it began after the folded
 //     series. One that begins again counts whole; what is late does not count.
 //   - Of a sum that is not monotonic a series that vanishes leaves its last value.
-//   - Histograms are merged when their bounds are equal; exponential ones always, at
-//     the scale and the width of zero that fit both, in 160 buckets.
+//   - Histograms are merged when their bounds are equal, at most 640; exponential ones
+//     at the scale and the width of zero that fit both, in 160 buckets.
+//   - A folded cumulative series keeps at most 4 kB of attributes; where the other
+//     labels have more, the point is folded into the overflow series.
 //   - Of gauges the newest value stays.
 //   - Exemplars of folded points are not kept.
 //

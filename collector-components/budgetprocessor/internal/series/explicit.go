@@ -53,6 +53,12 @@ func explicitOf(dp pmetric.HistogramDataPoint) explicit {
 	}
 }
 
+// sound says whether there are as many counts as bounds need, or none, and not too
+// many of either to be kept.
+func (h *explicit) sound() bool {
+	return len(h.bounds) <= 4*maxBuckets && (len(h.counts) == 0 || len(h.counts) == len(h.bounds)+1)
+}
+
 // add adds another of the same bounds; it says whether it could.
 func (h *explicit) add(o *explicit, first bool) bool {
 	if first {
@@ -133,7 +139,7 @@ func (r *run) last(hash uint64, buckets int) (l *lastHistogram, isNew bool) {
 // foldExplicit adds a histogram, or what a cumulative one has grown by.
 func (r *run) foldExplicit(t *target, hash uint64, dp pmetric.HistogramDataPoint) reason {
 	h := explicitOf(dp)
-	if h.sum-h.sum != 0 || len(h.counts) > 4*maxBuckets {
+	if h.sum-h.sum != 0 || !h.sound() {
 		return reasonUnmergeable
 	}
 	if !r.cumulative {
@@ -143,7 +149,7 @@ func (r *run) foldExplicit(t *target, hash uint64, dp pmetric.HistogramDataPoint
 		t.span(dp.StartTimestamp(), dp.Timestamp())
 		return ""
 	}
-	l, isNew := r.last(hash, len(h.counts))
+	l, isNew := r.last(hash, max(len(h.counts), len(h.bounds)))
 	if l == nil {
 		return reasonFoldedFull
 	}

@@ -69,8 +69,12 @@ func (b *buckets) trim() {
 	}
 }
 
-// width is how many buckets hold both.
-func (b *buckets) width(o *buckets, by int32) int32 {
+// end is the index behind the last bucket. Indexes lie up to 2^30 from zero on either
+// side, so that what lies between two of them needs more than 32 bits.
+func (b *buckets) end() int64 { return int64(b.offset) + int64(len(b.counts)) }
+
+// width is how many buckets hold both, once 2^by are joined into one each.
+func (b *buckets) width(o *buckets, by int32) int64 {
 	switch {
 	case len(b.counts) == 0 && len(o.counts) == 0:
 		return 0
@@ -79,8 +83,8 @@ func (b *buckets) width(o *buckets, by int32) int32 {
 	case len(o.counts) == 0:
 		return b.width(b, by)
 	}
-	first := min(b.offset, o.offset) >> by
-	return (max(b.offset+int32(len(b.counts)), o.offset+int32(len(o.counts)))-1)>>by - first + 1
+	first := int64(min(b.offset, o.offset)) >> by
+	return (max(b.end(), o.end())-1)>>by - first + 1
 }
 
 // add adds buckets of the same scale.
@@ -107,11 +111,11 @@ func (b *buckets) subtract(o *buckets) bool {
 	out := make([]uint64, len(b.counts))
 	copy(out, b.counts)
 	for i, n := range o.counts {
-		at := o.offset + int32(i) - b.offset
+		at := int64(o.offset) + int64(i) - int64(b.offset)
 		if n == 0 {
 			continue
 		}
-		if at < 0 || at >= int32(len(out)) || out[at] < n {
+		if at < 0 || at >= int64(len(out)) || out[at] < n {
 			return false
 		}
 		out[at] -= n
@@ -248,7 +252,7 @@ func (r *run) foldExponential(t *target, hash uint64, dp pmetric.ExponentialHist
 		t.span(dp.StartTimestamp(), dp.Timestamp())
 		return ""
 	}
-	l, isNew := r.last(hash, maxBuckets)
+	l, isNew := r.last(hash, max(maxBuckets, len(h.positive.counts)+len(h.less.counts)))
 	if l == nil {
 		return reasonFoldedFull
 	}

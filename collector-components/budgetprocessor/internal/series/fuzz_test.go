@@ -41,6 +41,8 @@ func FuzzProcess(f *testing.F) {
 		add(explicits)
 		add(exponentials)
 	}
+	add(farApart(pmetric.AggregationTemporalityDelta))
+	add(farApart(pmetric.AggregationTemporalityCumulative))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := series.NewService(series.NewMemory(megabyte), nil)
 		defer s.Close()

@@ -5,6 +5,7 @@ package series
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
@@ -178,5 +179,9 @@ func top(all []Offender, n int) []Offender {
 	slices.SortFunc(all, func(a, b Offender) int {
 		return cmp.Or(cmp.Compare(b.Active, a.Active), cmp.Compare(b.Folded, a.Folded), cmp.Compare(a.Metric, b.Metric), cmp.Compare(a.Label, b.Label))
 	})
-	return slices.Clone(all[:min(n, len(all))])
+	out := slices.Clone(all[:min(n, len(all))])
+	for i := range out { // they are told, and telemetry takes no invalid UTF-8
+		out[i].Metric, out[i].Label = strings.ToValidUTF8(out[i].Metric, "\uFFFD"), strings.ToValidUTF8(out[i].Label, "\uFFFD")
+	}
+	return out
 }

@@ -196,8 +196,10 @@ func (r *run) divert(v verdict, over uint64, attributes pcommon.Map, at pcommon.
 	r.why = v
 	if v == relabel {
 		into := Combine(r.base, relabelledHash(attributes, over))
-		if v = r.s.enter(r.metric, into, attributes, over); v == admitted {
-			t = r.target(into, attributes, over, at)
+		if r.fits(into, attributes, over) {
+			if v = r.s.enter(r.metric, into, attributes, over); v == admitted {
+				t = r.target(into, attributes, over, at)
+			}
 		}
 	}
 	if t == nil && r.s.overflowing(r.overflow) {

@@ -38,6 +38,10 @@ const (
 	histogramSize = 4096 // with two times 160 buckets
 )
 
+// maxAttributes is how many bytes the attributes of a cumulative target may have,
+// which keeps them: others are folded into the overflow series.
+const maxAttributes = 4096
+
 // target returns the series that a point is folded into; nil when there is no room.
 // over are the labels whose value is replaced; none stands for the overflow series.
 func (r *run) target(hash uint64, attributes pcommon.Map, over uint64, at pcommon.Timestamp) *target {
@@ -47,10 +51,14 @@ func (r *run) target(hash uint64, attributes pcommon.Map, over uint64, at pcommo
 	}
 	t := all[hash]
 	if t == nil {
-		if r.cumulative && (len(all) >= maxTargets || !r.s.fix(r.size)) {
+		size := r.size
+		if over != 0 {
+			size += attributesSize(attributes, over)
+		}
+		if r.cumulative && (len(all) >= maxTargets || !r.s.fix(size)) {
 			return nil
 		}
-		t = &target{attributes: pcommon.NewMap(), start: at, size: r.size}
+		t = &target{attributes: pcommon.NewMap(), start: at, size: size}
 		if r.cumulative && r.settled && r.resource.latest != 0 && r.resource.latest < at {
 			t.start = r.resource.latest // there was no such series then
 		}
@@ -81,6 +89,42 @@ func relabelled(attributes pcommon.Map, over uint64) pcommon.Map {
 		i++
 	}
 	return out
+}
+
+// fits says whether a target may keep the attributes of a point.
+func (r *run) fits(hash uint64, attributes pcommon.Map, over uint64) bool {
+	return !r.cumulative || r.s.targets[hash] != nil || attributesSize(attributes, over) <= maxAttributes
+}
+
+// attributesSize is what the keys and values of attributes take, but for the values
+// of some labels.
+func attributesSize(attributes pcommon.Map, over uint64) (n int) {
+	i := 0
+	for k, v := range attributes.All() {
+		n += len(k)
+		if over>>i&1 == 0 {
+			n += valueSize(v)
+		}
+		i++
+	}
+	return n
+}
+
+func valueSize(v pcommon.Value) int {
+	n := 16
+	switch v.Type() {
+	case pcommon.ValueTypeStr:
+		n += len(v.Str())
+	case pcommon.ValueTypeBytes:
+		n += v.Bytes().Len()
+	case pcommon.ValueTypeSlice:
+		for _, e := range v.Slice().All() {
+			n += valueSize(e)
+		}
+	case pcommon.ValueTypeMap:
+		n += attributesSize(v.Map(), 0)
+	}
+	return n
 }
 
 // relabelledHash is the hash of what relabelled returns, without making it.

@@ -34,5 +34,7 @@
 // uses what it has used, as do all of them when etcd is away; if its lease ends
 // meanwhile, the others use its part too, and it gives way when it is back. One that
 // starts uses the floor until it sees the others, or, when etcd does not answer, one of
-// as many parts as it expects collectors ([Member.Alone]).
+// as many parts as it expects collectors ([Member.Alone]). One that sees the others but
+// could never write uses such a part too, as far as they do not claim it
+// ([Member.Unheard]); several of them do not know of each other.
 package slice

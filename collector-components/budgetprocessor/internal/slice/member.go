@@ -52,6 +52,33 @@ func (m *Member) Alone() {
 	}
 }
 
+// Unheard lets a member that sees the others, but could never write, use an equal part
+// of each budget as far as nobody claims it. It holds until the next round.
+func (m *Member) Unheard(view map[string]Share) {
+	others := m.others(view)
+	m.size = len(others) + 1
+	part := 1 / float64(max(m.size, m.expected))
+	rest := func(key string) float64 { return min(part, max(1-claims(others, key), 0)) }
+	m.granted = rest("")
+	clear(m.used)
+	for _, s := range others {
+		for key := range s.Entries {
+			m.used[key] = rest(key)
+		}
+	}
+}
+
+// others returns the shares of the other members.
+func (m *Member) others(view map[string]Share) []*Share {
+	others := make([]*Share, 0, len(view))
+	for name, s := range view {
+		if name != m.name {
+			others = append(others, &s)
+		}
+	}
+	return others
+}
+
 // Size returns how many collectors there are, as was last seen.
 func (m *Member) Size() int { return m.size }
 
@@ -81,12 +108,7 @@ func (m *Member) Used() *Used {
 // of each budget this one could use, as a part of it; budgets that are not named are
 // idle. It returns the share to publish and whether it is another than the last.
 func (m *Member) Round(view map[string]Share, demand map[string]float64) (share Share, changed bool) {
-	others := make([]*Share, 0, len(view))
-	for name, s := range view {
-		if name != m.name {
-			others = append(others, &s)
-		}
-	}
+	others := m.others(view)
 	m.size = len(others) + 1
 	own, present := view[m.name]
 	keys := m.keys(others, demand)

@@ -78,7 +78,7 @@ func Decode(b []byte) (Share, error) {
 		if len(k) > MaxKey || !part(e[1]) || !(e[0] >= 0) {
 			return Share{}, errors.New("slice: an entry is none")
 		}
-		s.Entries[k] = Entry{Demand: e[0], Claim: e[1]}
+		s.Entries[k] = Entry{Demand: min(e[0], maxDemand), Claim: e[1]}
 	}
 	return s, nil
 }
@@ -86,11 +86,16 @@ func Decode(b []byte) (Share, error) {
 // part says whether a number is a part of a whole.
 func part(x float64) bool { return x >= 0 && x <= 1+tolerance }
 
+// maxDemand is the most that is told of a demand, as a multiple of the budget: JSON has
+// no infinity, and beyond it nothing is told apart.
+const maxDemand = 1e12
+
 // round keeps three digits, so that what changes little is not written again.
 func round(x float64) float64 {
-	if x <= 0 {
+	if !(x > 0) {
 		return 0
 	}
+	x = min(x, maxDemand)
 	unit := math.Pow(10, math.Floor(math.Log10(x))-2)
 	return math.Round(x/unit) * unit
 }

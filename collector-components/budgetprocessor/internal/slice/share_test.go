@@ -5,6 +5,7 @@ package slice_test
 import (
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 	"testing"
 
@@ -60,5 +61,14 @@ func TestAShareIsBounded(t *testing.T) {
 	}
 	if m.Size() != 1 {
 		t.Errorf("%d collectors", m.Size())
+	}
+}
+
+func TestADemandWithoutBoundsIsWrittenAsALargeOne(t *testing.T) {
+	for _, demand := range []float64{math.Inf(1), math.MaxFloat64, math.NaN()} {
+		share, _ := slice.New("a", 1).Round(nil, map[string]float64{"spans||orders": demand})
+		if _, err := slice.Decode(slice.Encode(share)); err != nil {
+			t.Errorf("%v: %v", demand, err)
+		}
 	}
 }

@@ -108,6 +108,11 @@ func (m *Meter) Spend(amount float64) {
 	m.saved = max(m.saved-amount, -m.perSec*MaxSilence.Seconds())
 }
 
+// Indebted says whether more than a burst was kept that there was no budget for.
+func (m *Meter) Indebted(burst time.Duration) bool {
+	return m.saved < 0 && m.saved < -m.perSec*burst.Seconds()
+}
+
 // Rate returns the demand a second: the mean over the horizon, weighted by age.
 func (m *Meter) Rate(now time.Duration) float64 {
 	age := max(now-m.last, 0)
