@@ -181,13 +181,17 @@ func TestAbsurdNumbers(t *testing.T) {
 			dp.SetCount(4)
 			dp.Positive().BucketCounts().FromRaw([]uint64{1 << 63, 1 << 63, 4})
 		},
-		"more than the buckets hold":            func(dp dataPoint) { dp.SetCount(30) },
-		"a mean beyond the greatest bucket":     func(dp dataPoint) { dp.SetSum(20 * 3000) },
-		"a mean below the least bucket":         func(dp dataPoint) { dp.SetSum(0.00001) },
-		"a scale of no SDK":                     func(dp dataPoint) { dp.SetScale(math.MaxInt32) },
-		"the least scale":                       func(dp dataPoint) { dp.SetScale(math.MinInt32) },
-		"an offset that overflows":              func(dp dataPoint) { dp.Positive().SetOffset(math.MaxInt32) },
-		"negative latencies":                    func(dp dataPoint) { dp.Negative().BucketCounts().FromRaw([]uint64{1}) },
+		"more than the buckets hold":        func(dp dataPoint) { dp.SetCount(30) },
+		"a mean beyond the greatest bucket": func(dp dataPoint) { dp.SetSum(20 * 3000) },
+		"a mean below the least bucket":     func(dp dataPoint) { dp.SetSum(0.00001) },
+		"a scale of no SDK":                 func(dp dataPoint) { dp.SetScale(math.MaxInt32) },
+		"the least scale":                   func(dp dataPoint) { dp.SetScale(math.MinInt32) },
+		"an offset that overflows":          func(dp dataPoint) { dp.Positive().SetOffset(math.MaxInt32) },
+		"negative latencies":                func(dp dataPoint) { dp.Negative().BucketCounts().FromRaw([]uint64{1}) },
+		"a zero count that makes the sum wrap": func(dp dataPoint) {
+			dp.Positive().BucketCounts().FromRaw([]uint64{2 * dp.Count()})
+			dp.SetZeroCount(-dp.Count())
+		},
 		"a million buckets":                     func(dp dataPoint) { dp.Positive().BucketCounts().FromRaw(make([]uint64, 1_000_000)) },
 		"an outcome that is none":               func(dp dataPoint) { dp.Attributes().PutStr(semconv.RouteOutcome, "excellent") },
 		"a service that would be another's key": func(dp dataPoint) { dp.Attributes().PutStr(semconv.RouteService, "../orders") },
