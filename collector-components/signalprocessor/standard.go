@@ -17,6 +17,7 @@ import (
 // standard reads the metrics of OpenTelemetry's conventions that say something of
 // instances: of those that were called, and of the sender itself. They pass on.
 func (b *batch) standard(scope string, m pmetric.Metric) {
+	b.report = &b.reportOf[aggregate.Metrics]
 	switch m.Name() {
 	case "http.client.request.duration", "rpc.client.call.duration", "rpc.client.duration":
 		b.histogram(fromMetrics, scope, m, b.called)
