@@ -28,6 +28,9 @@ const (
 // pause is between two builds: a registry in motion costs a few percent of a core at most.
 const pause = 100 * time.Millisecond
 
+// look is how often strangers may be forgotten.
+const look = time.Minute
+
 // catalogue is what all instances of the processor with one configuration share. One
 // goroutine keeps the snapshot current.
 type catalogue struct {
@@ -100,6 +103,9 @@ func (c *catalogue) run(ctx context.Context) {
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
+	looks := time.NewTicker(look)
+	defer looks.Stop()
+	c.strangers.Look(time.Now())
 	c.build() // what changed between the first and the subscription
 	for {
 		select {
@@ -118,6 +124,9 @@ func (c *catalogue) run(ctx context.Context) {
 				continue
 			}
 			c.build()
+		case now := <-looks.C:
+			c.strangers.Look(now)
+			continue
 		}
 		timer.Reset(pause)
 		select {

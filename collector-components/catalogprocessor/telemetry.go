@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/otelplat/platform/collector-components/catalogprocessor/internal/catalog"
 	"github.com/otelplat/platform/collector-components/catalogprocessor/internal/metadata"
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/collector/component"
@@ -28,9 +29,6 @@ const (
 )
 
 var outcomeNames = [outcomes]string{"known", "unknown", "unnamed", "not_loaded"}
-
-// maxEventText bounds the name of a service in an event, in bytes.
-const maxEventText = 256
 
 type telemetry struct {
 	builder   *metadata.TelemetryBuilder
@@ -84,5 +82,5 @@ func (b *batch) stranger(name string) {
 
 // clip bounds a name that somebody sent.
 func clip(name string) string {
-	return strings.ToValidUTF8(strings.Clone(name[:min(len(name), maxEventText)]), "")
+	return strings.ToValidUTF8(strings.Clone(name[:min(len(name), catalog.MaxStranger)]), "")
 }

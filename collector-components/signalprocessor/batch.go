@@ -28,8 +28,9 @@ type batch struct {
 	service      string
 	resourceHash uint64
 	caller       uint64
-	own          bool // the sender may speak for the service
-	report       serverReport
+	own          bool                                // the sender may speak for the service
+	reportOf     [aggregate.Metrics + 1]serverReport // by source
+	report       *serverReport                       // that the metric being read is for
 
 	attempts []attempt
 	calls    []aggregate.Span

@@ -64,6 +64,35 @@ func TestAServersOwnFormIsKeptHereAndGoesBeforeTheStandard(t *testing.T) {
 	}
 }
 
+func TestWhatAServerSaysInBothFormsIsNotAddedUp(t *testing.T) {
+	r := newRig(t, nil)
+	for i := range 20 {
+		md := ownReport(i - 20)
+		other := metricOf("orders", "http.server.request.duration", "s", explicit(delta, i-21, i-20, 100, 2, attributes{}))
+		other.ResourceMetrics().At(0).ScopeMetrics().At(0).CopyTo(md.ResourceMetrics().At(0).ScopeMetrics().AppendEmpty())
+		r.send("service:orders", md)
+	}
+	r.want("server", "preferred", 20)
+	if s := r.fleet("orders").Instances["o1"]; s.ServiceDemand < 19*time.Millisecond || s.ServiceDemand > 21*time.Millisecond {
+		t.Errorf("a demand of %v, want 20ms: each request counts once", s.ServiceDemand)
+	}
+}
+
+func TestAServersReportThroughAnAgentIsTheServices(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Agents = []string{"service:agent"} })
+	rm := ownReport(0).ResourceMetrics().At(0)
+	b := r.batch(from(t.Context(), "service:agent"))
+	defer b.free()
+	b.resource(rm.Resource())
+	for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
+		b.reported(m)
+	}
+	b.endResource()
+	if len(b.reports) != 1 || b.reports[0].caller != signal.HashCaller("service:orders") {
+		t.Errorf("%+v: as the agent's, all services behind it would have one service's share of the instances", b.reports)
+	}
+}
+
 func TestSpansBecomeSignalsOfWhoDiscoveryAnnounces(t *testing.T) {
 	server := coordtest.Etcd(t)
 	c := coordtest.Client(t, server)

@@ -243,6 +243,9 @@ func counter(temporality pmetric.AggregationTemporality, start, end int, values 
 	}
 }
 
+// kept is the id of a trace whose randomness every threshold lets through.
+var kept = pcommon.TraceID{8: 0xff, 9: 0xff, 10: 0xff, 11: 0xff, 12: 0xff, 13: 0xff, 14: 0xff, 15: 0xff}
+
 // span makes a client span that ended now.
 func span(took time.Duration, a attributes, change ...func(ptrace.Span)) ptrace.Traces {
 	td := ptrace.NewTraces()
@@ -253,6 +256,7 @@ func span(took time.Duration, a attributes, change ...func(ptrace.Span)) ptrace.
 	end := time.Now()
 	s.SetStartTimestamp(pcommon.NewTimestampFromTime(end.Add(-took)))
 	s.SetEndTimestamp(pcommon.NewTimestampFromTime(end))
+	s.SetTraceID(kept)
 	s.SetSpanID(pcommon.SpanID{1, 2, 3})
 	a.to(s.Attributes())
 	for _, f := range change {

@@ -80,7 +80,10 @@ func (b *batch) exponential(at *attempt, dp pmetric.ExponentialHistogramDataPoin
 	if offset < -1<<30 || offset > 1<<30 || counts.Len() > maxBuckets {
 		return badForm
 	}
-	least, greatest, sum := -1, -1, dp.ZeroCount()
+	if dp.ZeroCount() > maxCount {
+		return absurd
+	}
+	least, greatest, sum := -1, -1, dp.ZeroCount() // no addend is above maxCount: it cannot wrap
 	for i := range counts.Len() {
 		n := counts.At(i)
 		if n > maxCount {

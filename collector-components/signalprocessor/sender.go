@@ -6,7 +6,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/otelplat/platform/collector-components/signalprocessor/internal/aggregate"
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/coord/signal"
 	"github.com/otelplat/platform/otelplat/semconv"
@@ -51,7 +50,7 @@ func (b *batch) resource(r pcommon.Resource) {
 	if len(b.agents) > 0 && b.agents[b.sender.principal] && coord.CheckName("service", b.service) == nil {
 		b.caller, b.own = signal.HashCaller(servicePrefix+b.service), true
 	}
-	b.report = serverReport{source: aggregate.Metrics}
+	b.reportOf = [len(b.reportOf)]serverReport{}
 }
 
 // text returns an attribute that is a string, "" when there is none.

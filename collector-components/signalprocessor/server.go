@@ -17,7 +17,8 @@ import (
 
 // reported reads a metric of a server's own scope, and reports whether it is one of those.
 func (b *batch) reported(m pmetric.Metric) bool {
-	r := &b.report
+	b.report = &b.reportOf[aggregate.Router] // it goes before standard metrics
+	r := b.report
 	switch m.Name() {
 	case semconv.ServerRequests:
 		b.numbers(m, func(v, _ float64) { r.capacity.Completions += uint64(v) })
@@ -30,14 +31,13 @@ func (b *batch) reported(m pmetric.Metric) bool {
 	default:
 		return false
 	}
-	r.source = aggregate.Router // its own report goes before standard metrics
 	b.kept = true
 	return true
 }
 
 // served takes in what a server measured of itself.
 func (b *batch) served(_ pcommon.Map, at *attempt) {
-	r := &b.report
+	r := b.report
 	r.points++
 	r.capacity.Completions += at.measurement.Count
 	r.capacity.InRequests += at.measurement.Sum
@@ -135,16 +135,20 @@ func number(dp pmetric.NumberDataPoint) float64 {
 	return dp.DoubleValue()
 }
 
-// endResource takes the report that a resource made of itself, if it did.
+// endResource takes the reports that a resource made of itself, the better first: what it
+// says in both forms is not added up.
 func (b *batch) endResource() {
-	r := &b.report
-	if r.points == 0 {
-		return
+	for source := range b.reportOf {
+		r := &b.reportOf[source]
+		if r.points == 0 {
+			continue
+		}
+		r.source, r.caller, r.service = aggregate.Source(source), b.caller, b.service
+		r.instance = text(b.attributes, "service.instance.id")
+		if coord.CheckName("service", r.service) != nil || coord.CheckName("instance", r.instance) != nil {
+			b.counts[fromServer][badName] += r.points
+			continue
+		}
+		b.reports = append(b.reports, *r)
 	}
-	r.caller, r.service, r.instance = b.sender.hash, b.service, text(b.attributes, "service.instance.id")
-	if coord.CheckName("service", r.service) != nil || coord.CheckName("instance", r.instance) != nil {
-		b.counts[fromServer][badName] += r.points
-		return
-	}
-	b.reports = append(b.reports, *r)
 }

@@ -52,7 +52,7 @@ func (b *batch) spans(spans ptrace.SpanSlice) {
 			count[badClock]++
 			continue
 		}
-		n, ok := adjusted(s.TraceState().AsRaw(), s.SpanID())
+		n, ok := adjusted(s.TraceState().AsRaw(), s.TraceID(), s.SpanID())
 		if !ok {
 			count[absurd]++
 			continue

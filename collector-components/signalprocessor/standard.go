@@ -17,6 +17,7 @@ import (
 // standard reads the metrics of OpenTelemetry's conventions that say something of
 // instances: of those that were called, and of the sender itself. They pass on.
 func (b *batch) standard(scope string, m pmetric.Metric) {
+	b.report = &b.reportOf[aggregate.Metrics]
 	switch m.Name() {
 	case "http.client.request.duration", "rpc.client.call.duration", "rpc.client.duration":
 		b.histogram(fromMetrics, scope, m, b.called)
@@ -138,7 +139,9 @@ func (b *batch) news(from source, scope, name string, cumulative bool, read func
 		if v.Latency != nil {
 			m.Scale, m.Offset, at.first = signal.Scale, v.Latency.Offset, len(b.buckets)
 			b.buckets = append(b.buckets, v.Latency.Counts...)
-			at.last = len(b.buckets)
+			if at.last = len(b.buckets); !sumTo(v.Latency.Counts, m.Count) {
+				at.last = at.first // an SDK made its buckets coarser, or somebody lies: no latencies this time
+			}
 		}
 	}
 	switch {
@@ -151,6 +154,17 @@ func (b *batch) news(from source, scope, name string, cumulative bool, read func
 	}
 	m.Covers = covers
 	read(p.attributes, at)
+}
+
+// sumTo reports whether buckets hold so many together.
+func sumTo(buckets []uint64, count uint64) bool {
+	for _, n := range buckets {
+		if n > count {
+			return false
+		}
+		count -= n
+	}
+	return count == 0
 }
 
 // latency makes a histogram of an attempt's buckets.

@@ -181,13 +181,17 @@ func TestAbsurdNumbers(t *testing.T) {
 			dp.SetCount(4)
 			dp.Positive().BucketCounts().FromRaw([]uint64{1 << 63, 1 << 63, 4})
 		},
-		"more than the buckets hold":            func(dp dataPoint) { dp.SetCount(30) },
-		"a mean beyond the greatest bucket":     func(dp dataPoint) { dp.SetSum(20 * 3000) },
-		"a mean below the least bucket":         func(dp dataPoint) { dp.SetSum(0.00001) },
-		"a scale of no SDK":                     func(dp dataPoint) { dp.SetScale(math.MaxInt32) },
-		"the least scale":                       func(dp dataPoint) { dp.SetScale(math.MinInt32) },
-		"an offset that overflows":              func(dp dataPoint) { dp.Positive().SetOffset(math.MaxInt32) },
-		"negative latencies":                    func(dp dataPoint) { dp.Negative().BucketCounts().FromRaw([]uint64{1}) },
+		"more than the buckets hold":        func(dp dataPoint) { dp.SetCount(30) },
+		"a mean beyond the greatest bucket": func(dp dataPoint) { dp.SetSum(20 * 3000) },
+		"a mean below the least bucket":     func(dp dataPoint) { dp.SetSum(0.00001) },
+		"a scale of no SDK":                 func(dp dataPoint) { dp.SetScale(math.MaxInt32) },
+		"the least scale":                   func(dp dataPoint) { dp.SetScale(math.MinInt32) },
+		"an offset that overflows":          func(dp dataPoint) { dp.Positive().SetOffset(math.MaxInt32) },
+		"negative latencies":                func(dp dataPoint) { dp.Negative().BucketCounts().FromRaw([]uint64{1}) },
+		"a zero count that makes the sum wrap": func(dp dataPoint) {
+			dp.Positive().BucketCounts().FromRaw([]uint64{2 * dp.Count()})
+			dp.SetZeroCount(-dp.Count())
+		},
 		"a million buckets":                     func(dp dataPoint) { dp.Positive().BucketCounts().FromRaw(make([]uint64, 1_000_000)) },
 		"an outcome that is none":               func(dp dataPoint) { dp.Attributes().PutStr(semconv.RouteOutcome, "excellent") },
 		"a service that would be another's key": func(dp dataPoint) { dp.Attributes().PutStr(semconv.RouteService, "../orders") },
@@ -282,17 +286,22 @@ func TestClocksThatAreGarbage(t *testing.T) {
 func TestTracesThatClaimToStandForTheWorld(t *testing.T) {
 	for state, want := range map[string]uint64{
 		"": 1, "ot=th:0": 1, "ot=th:8": 2, "a=b, ot=th:c": 4, "ot=rv:abc;th:f": 16, "ot=th:fff": 4096, "x=ot=th:c": 1, "ot=p:8": 1,
-		"ot=th:ffffffffffffff": 0, "ot=th:": 0, "ot=th:XYZ": 0, "ot=th:-1": 0, "ot=th:123456789012345": 0, "ot=th:fffff": 0,
+		"ot=th:ffffffffffffff": 0, "ot=th:fffff": 0, "ot=th:ffff": 1 << 16,
+		"ot=th:": 1, "ot=th:XYZ": 1, "ot=th:-1": 1, "ot=th:123456789012345": 1, // which cannot be read
+		"ot=rv:10000000000000;th:f": 1, "ot=th:f;rv:efffffffffffff": 1, "ot=rv:f0000000000000;th:f": 16, // its randomness
 	} {
-		if n, ok := adjusted(state, pcommon.SpanID{}); n != want && ok || ok != (want > 0) {
+		if n, ok := adjusted(state, kept, pcommon.SpanID{}); n != want && ok || ok != (want > 0) {
 			t.Errorf("%q stands for %d, %v; want %d", state, n, ok, want)
 		}
+	}
+	if n, ok := adjusted("ot=th:f", pcommon.TraceID{8: 0xff, 9: 0xef}, pcommon.SpanID{}); n != 1 || !ok {
+		t.Errorf("a span that its threshold would have dropped stands for %d, want itself", n)
 	}
 	sum := uint64(0)
 	for i := range 10_000 { // two out of three sampled, by ids that are spread evenly
 		id := pcommon.SpanID{}
 		binary.BigEndian.PutUint64(id[:], uint64(i)*(math.MaxUint64/10_000))
-		n, _ := adjusted("ot=th:55555555555555", id)
+		n, _ := adjusted("ot=th:55555555555555", kept, id)
 		sum += n
 	}
 	if sum < 14_500 || sum > 15_500 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/otelplat/platform/coord/discovery"
 	"pgregory.net/rapid"
@@ -172,5 +173,35 @@ func TestStrangersAreToldOfOnceAndBounded(t *testing.T) {
 	s.Forget()
 	if s.Full() || s.Told("1") || !s.Add("1") {
 		t.Error("after a new catalogue who is unknown is not told of again")
+	}
+}
+
+func TestOfAStrangersNameTheBeginningIsRemembered(t *testing.T) {
+	var s Strangers
+	long := strings.Repeat("a", 4<<20)
+	if !s.Add(long) || !s.Told(long) || s.Add(long+"b") {
+		t.Error("it is not told of once")
+	}
+	for name := range *s.names.Load() {
+		if len(name) != MaxStranger {
+			t.Errorf("%d bytes are kept", len(name))
+		}
+	}
+}
+
+func TestStrangersAreForgottenAfterAnHour(t *testing.T) {
+	var s Strangers
+	start := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	s.Look(start)
+	s.Add("a")
+	if s.Look(start.Add(ForgetAfter - 1)); !s.Told("a") {
+		t.Error("forgotten too early")
+	}
+	if s.Look(start.Add(ForgetAfter)); s.Told("a") {
+		t.Error("remembered for more than an hour")
+	}
+	s.Add("a")
+	if s.Look(start.Add(ForgetAfter + time.Minute)); !s.Told("a") {
+		t.Error("the hour does not begin anew")
 	}
 }

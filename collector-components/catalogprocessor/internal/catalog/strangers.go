@@ -7,15 +7,24 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // MaxStrangers is how many names of unknown services are remembered.
 const MaxStrangers = 1000
 
+// MaxStranger bounds, in bytes, what is remembered of a name.
+const MaxStranger = 256
+
+// ForgetAfter is how long a name is remembered at most: who is still unknown then is told
+// of again, and names that somebody made up take no room for ever.
+const ForgetAfter = time.Hour
+
 // Strangers are the unknown services that were told of. The zero value is empty. It is
 // safe for concurrent use; reads take no lock.
 type Strangers struct {
 	mu    sync.Mutex // held by who adds or forgets
+	began time.Time  // the zero time: with the next look
 	names atomic.Pointer[map[string]struct{}]
 }
 
@@ -25,7 +34,7 @@ func (s *Strangers) Told(name string) bool {
 	if names == nil {
 		return false
 	}
-	_, ok := (*names)[name]
+	_, ok := (*names)[name[:min(len(name), MaxStranger)]]
 	return ok
 }
 
@@ -35,7 +44,7 @@ func (s *Strangers) Full() bool {
 	return names != nil && len(*names) >= MaxStrangers
 }
 
-// Add remembers a name, a part of a batch that is copied. It returns true to one caller
+// Add remembers the beginning of a name, a part of a batch that is copied. It returns true to one caller
 // for each name, and to nobody beyond the bound.
 func (s *Strangers) Add(name string) bool {
 	s.mu.Lock()
@@ -47,7 +56,7 @@ func (s *Strangers) Add(name string) bool {
 	if names := s.names.Load(); names != nil {
 		next = maps.Clone(*names)
 	}
-	next[strings.Clone(name)] = struct{}{}
+	next[strings.Clone(name[:min(len(name), MaxStranger)])] = struct{}{}
 	s.names.Store(&next)
 	return true
 }
@@ -57,4 +66,17 @@ func (s *Strangers) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.names.Store(nil)
+}
+
+// Look begins anew when ForgetAfter passed since it last did.
+func (s *Strangers) Look(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.began.IsZero():
+		s.began = now
+	case now.Sub(s.began) >= ForgetAfter:
+		s.began = now
+		s.names.Store(nil)
+	}
 }

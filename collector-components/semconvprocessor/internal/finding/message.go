@@ -89,5 +89,6 @@ func on(of string) string {
 	return " on '" + of + "'"
 }
 
-// Text makes a name that was cut, or never was UTF-8, fit for an event.
+// Text makes a name that is not UTF-8 fit for events and attributes, which are not
+// exported otherwise, nor is what is beside them.
 func Text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -68,6 +68,10 @@ func (t *Table) Merge(name string, tally *Tally, now time.Time, minimum Level) (
 	unheld := tally.End(func(k Key, n int64) {
 		e := s.entries[k]
 		if e == nil {
+			k.Name, k.Of = Text(k.Name), Text(k.Of) // here alone: a name that is held is text
+			e = s.entries[k]
+		}
+		if e == nil {
 			if t.held.Add(1) > int64(t.maxFindings) {
 				t.held.Add(-1)
 				overflow += n
@@ -107,6 +111,7 @@ func (t *Table) service(name string) *service {
 	if s != nil {
 		return s
 	}
+	name = Text(name) // it becomes an attribute of metrics, whose export fails with one that is none
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s = t.services[name]; s != nil {

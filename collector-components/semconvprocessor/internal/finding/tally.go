@@ -2,6 +2,8 @@
 
 package finding
 
+import "unicode/utf8"
+
 // Key says which finding it is. Name is the attribute, or the metric or event
 // itself; Of is the span's type, the metric or the event that Name belongs to,
 // empty where the finding is about the attribute wherever it is.
@@ -100,9 +102,14 @@ func (t *Tally) End(f func(Key, int64)) (overflow int64) {
 // maxName bounds, in bytes, what is kept of a name.
 const maxName = 256
 
+// clip cuts a name between two runes.
 func clip(s string) string {
-	if len(s) > maxName {
-		return s[:maxName]
+	if len(s) <= maxName {
+		return s
 	}
-	return s
+	end := maxName
+	for end > maxName-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
 }

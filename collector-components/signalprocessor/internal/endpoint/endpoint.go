@@ -7,6 +7,7 @@ package endpoint
 
 import (
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -66,6 +67,37 @@ func New(d Directory) *Index {
 	return x
 }
 
+// maxHost bounds a host in bytes: DNS has 253, an IPv6 address with a zone less.
+const maxHost = 256
+
+// canonicalHost appends the one form of a host that the index has: names in lower case, and
+// of the forms of an IPv6 address the shortest, or IPv4 where that is what it holds. IPv4
+// has one form only.
+func canonicalHost(buf []byte, host string) []byte {
+	if strings.IndexByte(host, ':') >= 0 {
+		if ip, err := netip.ParseAddr(host); err == nil {
+			return ip.Unmap().AppendTo(buf)
+		}
+	}
+	for i := range len(host) {
+		c := host[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		buf = append(buf, c)
+	}
+	return buf
+}
+
+// inOtherForm returns who serves at an address that is not written as in the index.
+func (x *Index) inOtherForm(host string, port int64) *place {
+	if len(host) > maxHost {
+		return nil
+	}
+	var canonical [maxHost]byte
+	return x.byAddress[address{string(canonicalHost(canonical[:0], host)), port}]
+}
+
 func (x *Index) add(hostport string, in *Instance, unconfirmed bool) {
 	host, text, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -75,7 +107,11 @@ func (x *Index) add(hostport string, in *Instance, unconfirmed bool) {
 	if err != nil {
 		return
 	}
-	a := address{strings.ToLower(host), int64(port)}
+	var canonical [maxHost]byte
+	if len(host) > maxHost {
+		return
+	}
+	a := address{string(canonicalHost(canonical[:0], host)), int64(port)}
 	p := x.byAddress[a]
 	switch {
 	case p == nil || p.unconfirmed && !unconfirmed:
@@ -93,6 +129,9 @@ func (x *Index) At(host string, port int64, service string) *Instance {
 		return nil
 	}
 	p := x.byAddress[address{host, port}]
+	if p == nil {
+		p = x.inOtherForm(host, port)
+	}
 	switch {
 	case p == nil:
 		return nil
