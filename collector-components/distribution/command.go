@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.opentelemetry.io/collector/featuregate"
 	"go.opentelemetry.io/collector/otelcol"
+	"go.opentelemetry.io/otel"
 )
 
 //go:embed hardened.yaml
@@ -62,6 +63,7 @@ func newCommand(version string) *cobra.Command {
 				fmt.Fprint(c.OutOrStdout(), text)
 				return err
 			}
+			otel.SetLoggerProvider(components.Events(c.ErrOrStderr()))
 			return components.Run(c.Context(), o)
 		},
 	}

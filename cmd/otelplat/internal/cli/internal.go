@@ -27,6 +27,7 @@ import (
 	"github.com/otelplat/platform/examples/shop/storefront"
 	"github.com/otelplat/platform/otelplat"
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel"
 	"go.uber.org/zap"
 )
 
@@ -77,6 +78,7 @@ func etcdChild() *cobra.Command {
 
 func collectorChild() *cobra.Command {
 	return &cobra.Command{Use: "collector", Args: cobra.NoArgs, RunE: attached(func(ctx context.Context, _ *cobra.Command, _ []string) error {
+		otel.SetLoggerProvider(components.Events(os.Stderr))
 		return components.Run(ctx, components.Options{Version: Version})
 	})}
 }
