@@ -70,17 +70,27 @@ func TestTheTimeoutIsForTheDecisionNotForEachRule(t *testing.T) {
 		d, err := e.Decide(t.Context(), "a", policy.Input{})
 		return d, time.Since(began), err
 	}
-	one := time.Hour // what a slow rule takes at least
-	for range 5 {
-		d, took, _ := decide("allow if x with input.z as 1", time.Minute)
-		if !d.Allow {
-			t.Fatalf("%+v", d)
+	// Two such rules: either alone fits, both together do not. A machine with other work may
+	// be faster at the second look than at the first: most of the rounds tell.
+	const rounds = 5
+	late := 0
+	for range rounds {
+		one := time.Hour // what a slow rule takes at least
+		for range 3 {
+			d, took, _ := decide("allow if x with input.z as 1", time.Minute)
+			if !d.Allow {
+				t.Fatalf("%+v", d)
+			}
+			one = min(one, took)
 		}
-		one = min(one, took)
+		d, took, err := decide("allow if x with input.z as 1\n\ndeny contains \"x\" if { y with input.z as 1; false }", one*3/2)
+		if !d.Allow && d.Rule == policy.RuleError && errors.Is(err, policy.ErrTimeout) {
+			late++
+			continue
+		}
+		t.Logf("one rule takes %v, two took %v within %v: %+v", one, took, one*3/2, d)
 	}
-	// Two such rules: either alone fits, both together do not.
-	d, took, err := decide("allow if x with input.z as 1\n\ndeny contains \"x\" if { y with input.z as 1; false }", one*3/2)
-	if d.Allow || d.Rule != policy.RuleError || !errors.Is(err, policy.ErrTimeout) {
-		t.Errorf("one rule takes %v, two took %v within %v: %+v", one, took, one*3/2, d)
+	if late <= rounds/2 {
+		t.Errorf("%d of %d decisions ended at their timeout: it counts for each rule", late, rounds)
 	}
 }
