@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/coord/discovery"
-	"github.com/otelplat/platform/coord/router/internal/balance"
+	"github.com/otelplat/platform/coord/router/balance"
 	"github.com/otelplat/platform/coord/signal"
 )
 
@@ -51,7 +51,7 @@ func (r *Router) Explain(name string) ([]Choice, error) {
 	var choices []Choice
 	for _, c := range s.pool.Explain(r.now()) {
 		choices = append(choices, Choice{
-			Member: c.Member.Target.member, State: stateOf(c), Reason: string(c.Reason),
+			Member: c.Member.Target.(*target).member, State: stateOf(c), Reason: string(c.Reason),
 			Weight: c.Weight * c.Ramp, Latency: c.Latency, InFlight: c.InFlight,
 			Episode: int(c.Episode), Hold: c.Hold, Verdict: c.Verdict, Vouched: c.Vouched,
 		})
@@ -59,7 +59,7 @@ func (r *Router) Explain(name string) ([]Choice, error) {
 	return choices, nil
 }
 
-func stateOf(c balance.Choice[*target]) State {
+func stateOf(c balance.Choice) State {
 	switch {
 	case !c.Member.InService:
 		return NotInService

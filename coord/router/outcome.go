@@ -10,7 +10,7 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/otelplat/platform/coord/router/internal/balance"
+	"github.com/otelplat/platform/coord/router/balance"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )

@@ -9,7 +9,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/otelplat/platform/coord/discovery"
-	"github.com/otelplat/platform/coord/router/internal/balance"
+	"github.com/otelplat/platform/coord/router/balance"
 	"google.golang.org/grpc/balancer"
 )
 

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/coord/discovery"
-	"github.com/otelplat/platform/coord/router/internal/balance"
+	"github.com/otelplat/platform/coord/router/balance"
 	"github.com/otelplat/platform/coord/signal"
 	"github.com/otelplat/platform/internal/wake"
 	"github.com/otelplat/platform/otelplat/semconv"
@@ -17,9 +17,9 @@ import (
 )
 
 type (
-	pool    = balance.Pool[*target]
-	node    = balance.Node[*target]
-	attempt = balance.Attempt[*target]
+	pool    = balance.Pool
+	node    = balance.Node
+	attempt = balance.Attempt
 )
 
 // service is one service that the router routes to.
@@ -35,6 +35,9 @@ type service struct {
 	fleet   *signal.Fleet
 }
 
+// targetOf returns how an instance is reached: what this package gave the pool.
+func targetOf(n *node) *target { return n.Target().(*target) }
+
 // target is how an instance is reached and reported. It is immutable.
 type target struct {
 	member discovery.Member
@@ -46,7 +49,7 @@ type target struct {
 
 func newService(r *Router, name string) *service {
 	s := &service{router: r, name: name, targets: make(map[string]*target)}
-	s.pool = balance.New(r.base, func(e balance.Event[*target]) { r.tel.decided(name, e) })
+	s.pool = balance.New(r.base, func(e balance.Event) { r.tel.decided(name, e) })
 	if r.signals != nil {
 		f, err := r.signals.Service(r.ctx, name)
 		if err != nil {
@@ -65,7 +68,7 @@ func (s *service) refresh() {
 	defer s.mu.Unlock()
 	known := s.router.directory.Members(s.name)
 	targets := make(map[string]*target, len(known))
-	members := make([]balance.Member[*target], len(known))
+	members := make([]balance.Member, len(known))
 	changed := len(known) != len(s.targets)
 	for i, m := range known {
 		t := s.targets[m.ID]
@@ -73,7 +76,7 @@ func (s *service) refresh() {
 			t, changed = s.newTarget(m), true
 		}
 		targets[m.ID] = t
-		members[i] = balance.Member[*target]{
+		members[i] = balance.Member{
 			ID: m.ID, Weight: m.Weight, InService: m.Status == discovery.Up, Unconfirmed: m.Unconfirmed, Target: t,
 		}
 	}
@@ -126,7 +129,7 @@ func (s *service) newTarget(m discovery.Member) *target {
 // instance got it, 0 when nobody knows.
 func (s *service) done(a attempt, sent time.Duration, outcome balance.Outcome, speed balance.Speed) {
 	now := s.router.now()
-	s.router.tel.attempt(a.Node().Target(), now-a.Start(), outcome)
+	s.router.tel.attempt(targetOf(a.Node()), now-a.Start(), outcome)
 	a.Done(sent, now, outcome, speed)
 }
 
@@ -138,7 +141,7 @@ func (s *service) noInstances(protocol string) error {
 		switch {
 		case !c.Member.InService:
 			e.NotInService++
-		case c.Member.Target.member.Address(protocol) == "":
+		case c.Member.Target.(*target).member.Address(protocol) == "":
 			e.NoEndpoint++
 		default:
 			e.Out++

@@ -6,7 +6,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/otelplat/platform/coord/router/internal/balance"
+	"github.com/otelplat/platform/coord/router/balance"
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -70,7 +70,7 @@ func (t *telemetry) attempt(to *target, took time.Duration, outcome balance.Outc
 }
 
 // decided tells a decision of a service's pool.
-func (t *telemetry) decided(service string, e balance.Event[*target]) {
+func (t *telemetry) decided(service string, e balance.Event) {
 	ctx := context.Background()
 	var r log.Record
 	if e.Kind == balance.Panicked {
@@ -80,7 +80,7 @@ func (t *telemetry) decided(service string, e balance.Event[*target]) {
 	} else {
 		r.SetEventName(semconv.EventRouteEject)
 		r.SetSeverity(log.SeverityWarn)
-		r.AddAttributes(e.Node.Target().attrs...)
+		r.AddAttributes(targetOf(e.Node).attrs...)
 		r.AddAttributes(attribute.String(semconv.RouteReason, string(e.Reason)))
 	}
 	switch {
@@ -89,7 +89,7 @@ func (t *telemetry) decided(service string, e balance.Event[*target]) {
 		r.SetSeverity(log.SeverityInfo)
 	case e.Kind == balance.Left && e.Local:
 		r.AddAttributes(attribute.Float64(semconv.RouteHold, e.Hold.Seconds()), attribute.Int(semconv.RouteEpisode, int(e.Episode)))
-		attrs := e.Node.Target().attrs
+		attrs := targetOf(e.Node).attrs
 		t.ejections.Add(ctx, 1, metric.WithAttributes(append(attrs[:len(attrs):len(attrs)],
 			attribute.String(semconv.RouteReason, string(e.Reason)))...))
 	}

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/coord/discovery"
-	"github.com/otelplat/platform/coord/router/internal/balance"
+	"github.com/otelplat/platform/coord/router/balance"
 )
 
 const (
@@ -107,7 +107,7 @@ func (t *transport) begin(req *http.Request) (*exchange, error) {
 	x := &exchange{service: s, attempt: a, url: *req.URL}
 	x.trace.GotConn = x.connected
 	x.request = *req.WithContext(httptrace.WithClientTrace(req.Context(), &x.trace))
-	x.url.Host = a.Node().Target().http
+	x.url.Host = targetOf(a.Node()).http
 	x.request.URL = &x.url
 	if x.request.Host == "" {
 		x.request.Host = req.URL.Host
@@ -115,7 +115,7 @@ func (t *transport) begin(req *http.Request) (*exchange, error) {
 	return x, nil
 }
 
-func servesHTTP(n *node) bool { return n.Target().http != "" }
+func servesHTTP(n *node) bool { return targetOf(n).http != "" }
 
 // exchange is one attempt: the request as it is sent, and the response's body.
 type exchange struct {

@@ -82,7 +82,7 @@ func TestBusyInstancesAreAvoided(t *testing.T) {
 func TestWhoHasNotAnsweredYetGetsOneRequestAtATime(t *testing.T) {
 	w := newWorld(t, 1)
 	shares(w, 10, map[string]time.Duration{"i0": 100 * time.Millisecond})
-	w.who = append(w.who, Member[string]{ID: "new", Weight: 1, InService: true})
+	w.who = append(w.who, Member{ID: "new", Weight: 1, InService: true})
 	w.update()
 	n := 0
 	for range 5 {

@@ -23,7 +23,7 @@ const (
 )
 
 // step brings the states up to date and publishes what follows. The pool is locked.
-func (p *Pool[T]) step(now time.Duration) {
+func (p *Pool) step(now time.Duration) {
 	next := time.Duration(math.MaxInt64)
 	for _, n := range p.sorted {
 		if State(n.state.Load()) == Ejected && now >= n.until {
@@ -46,7 +46,7 @@ func (p *Pool[T]) step(now time.Duration) {
 
 // learn takes over what the fleet says of an instance, and reports whether it is
 // anything but good.
-func (p *Pool[T]) learn(n *Node[T], now time.Duration) bool {
+func (p *Pool) learn(n *Node, now time.Duration) bool {
 	n.verdict = nil
 	n.latency.prior.Store(0)
 	if p.fleet != nil {
@@ -65,13 +65,13 @@ func (p *Pool[T]) learn(n *Node[T], now time.Duration) bool {
 	return true
 }
 
-func (n *Node[T]) bad() bool {
+func (n *Node) bad() bool {
 	return n.verdict != nil && n.verdict.State == signal.Bad && !n.vouched.Load()
 }
 
 // heed acts on the fleet's verdicts. Those that are out already come first, then by
 // id: routers that hear the same take out the same.
-func (p *Pool[T]) heed(now time.Duration) {
+func (p *Pool) heed(now time.Duration) {
 	inService, out := 0, 0
 	for _, n := range p.sorted {
 		if n.member.Load().InService {
@@ -109,7 +109,7 @@ func (p *Pool[T]) heed(now time.Duration) {
 }
 
 // to moves an instance into a state. The pool is locked; the caller rebuilds.
-func (p *Pool[T]) to(n *Node[T], state State, reason Reason, now time.Duration) {
+func (p *Pool) to(n *Node, state State, reason Reason, now time.Duration) {
 	was := State(n.state.Load())
 	n.state.Store(uint32(state))
 	n.since.Store(int64(now))
@@ -119,7 +119,7 @@ func (p *Pool[T]) to(n *Node[T], state State, reason Reason, now time.Duration) 
 		n.record = record{}
 		n.mu.Unlock()
 	}
-	e := Event[T]{Node: n, Reason: reason, Episode: n.episode}
+	e := Event{Node: n, Reason: reason, Episode: n.episode}
 	switch state {
 	case Probing:
 		n.probeDue.Store(int64(now))
@@ -143,7 +143,7 @@ func (p *Pool[T]) to(n *Node[T], state State, reason Reason, now time.Duration) 
 
 // eject takes an instance out by this router's own evidence. A stay in rotation as
 // long as the last hold ends the count of episodes.
-func (p *Pool[T]) eject(n *Node[T], now time.Duration, reason Reason) {
+func (p *Pool) eject(n *Node, now time.Duration, reason Reason) {
 	if back := time.Duration(n.returned.Load()); State(n.state.Load()) == Active && now-back >= signal.Hold(p.base, n.episode) {
 		n.episode = 0
 	}
@@ -154,12 +154,12 @@ func (p *Pool[T]) eject(n *Node[T], now time.Duration, reason Reason) {
 
 // stands reports whether a member has been in a state since before an attempt began.
 // Whoever asked without the lock may have been overtaken.
-func (p *Pool[T]) stands(n *Node[T], state State, start time.Duration) bool {
+func (p *Pool) stands(n *Node, state State, start time.Duration) bool {
 	return p.nodes[n.id] == n && State(n.state.Load()) == state && start >= time.Duration(n.since.Load())
 }
 
 // failed is told of a failure in rotation that changes something.
-func (p *Pool[T]) failed(n *Node[T], start, now time.Duration, reason Reason) {
+func (p *Pool) failed(n *Node, start, now time.Duration, reason Reason) {
 	p.mu.Lock()
 	defer p.unlock()
 	if !p.stands(n, Active, start) {
@@ -172,7 +172,7 @@ func (p *Pool[T]) failed(n *Node[T], start, now time.Duration, reason Reason) {
 }
 
 // probed is told how a probe ended.
-func (p *Pool[T]) probed(n *Node[T], start, now time.Duration, failed bool) {
+func (p *Pool) probed(n *Node, start, now time.Duration, failed bool) {
 	p.mu.Lock()
 	defer p.unlock()
 	if !p.stands(n, Probing, start) {
@@ -193,13 +193,13 @@ func (p *Pool[T]) probed(n *Node[T], start, now time.Duration, failed bool) {
 }
 
 // probeAgain is told of a probe that said nothing.
-func (p *Pool[T]) probeAgain(n *Node[T], now time.Duration) {
+func (p *Pool) probeAgain(n *Node, now time.Duration) {
 	n.probeDue.Store(int64(now + p.gap))
 	p.probeBy(now + p.gap)
 }
 
 // succeeded is told that an ejected instance, used in panic, does well.
-func (p *Pool[T]) succeeded(n *Node[T], start, now time.Duration) {
+func (p *Pool) succeeded(n *Node, start, now time.Duration) {
 	p.mu.Lock()
 	defer p.unlock()
 	if !p.stands(n, Ejected, start) && !p.stands(n, EjectedByFleet, start) {
@@ -211,7 +211,7 @@ func (p *Pool[T]) succeeded(n *Node[T], start, now time.Duration) {
 }
 
 // Unreachable says that an instance could not be connected to, without a request.
-func (p *Pool[T]) Unreachable(now time.Duration, id string) {
+func (p *Pool) Unreachable(now time.Duration, id string) {
 	p.mu.Lock()
 	defer p.unlock()
 	n := p.nodes[id]

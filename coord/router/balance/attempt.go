@@ -31,26 +31,26 @@ const (
 )
 
 // Attempt is one request on its way.
-type Attempt[T comparable] struct {
-	pool  *Pool[T]
-	node  *Node[T]
+type Attempt struct {
+	pool  *Pool
+	node  *Node
 	start time.Duration
 	probe bool
 }
 
 // Node returns the instance that was chosen.
-func (a Attempt[T]) Node() *Node[T] { return a.node }
+func (a Attempt) Node() *Node { return a.node }
 
 // Probe reports whether the request is there to find out about the instance.
-func (a Attempt[T]) Probe() bool { return a.probe }
+func (a Attempt) Probe() bool { return a.probe }
 
 // Start returns when the instance was chosen.
-func (a Attempt[T]) Start() time.Duration { return a.start }
+func (a Attempt) Start() time.Duration { return a.start }
 
 // Done says how the attempt ended, and when the instance got it: the start, or later
 // when a connection had to be made first, which says little of how fast it serves. It
 // must be called once.
-func (a Attempt[T]) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
+func (a Attempt) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
 	n := a.node
 	n.inFlight.Add(-1)
 	if outcome == Cancelled {

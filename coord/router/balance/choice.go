@@ -9,8 +9,8 @@ import (
 )
 
 // Choice is what a pool thinks of one instance.
-type Choice[T comparable] struct {
-	Member   Member[T]
+type Choice struct {
+	Member   Member
 	State    State
 	Reason   Reason
 	Ramp     float64 // share of its traffic while it comes back, otherwise 1
@@ -24,18 +24,18 @@ type Choice[T comparable] struct {
 }
 
 // Explain returns what the pool thinks of each instance, in the order of their ids.
-func (p *Pool[T]) Explain(now time.Duration) []Choice[T] {
+func (p *Pool) Explain(now time.Duration) []Choice {
 	p.tryStep(now)
 	p.mu.Lock()
 	defer p.unlock()
 	t := p.table.Load()
-	weights := make(map[*Node[T]]float64, len(t.rotation))
+	weights := make(map[*Node]float64, len(t.rotation))
 	for i, n := range t.rotation {
 		weights[n] = t.weights[i]
 	}
-	choices := make([]Choice[T], 0, len(p.sorted))
+	choices := make([]Choice, 0, len(p.sorted))
 	for _, n := range p.sorted {
-		c := Choice[T]{
+		c := Choice{
 			Member: *n.member.Load(), State: State(n.state.Load()), Reason: n.reason, Ramp: n.ramp(now), Weight: weights[n],
 			Latency: time.Duration(n.latency.read(now)), InFlight: int(n.inFlight.Load()), Episode: n.episode,
 			Vouched: n.vouched.Load(), Verdict: n.verdict,
@@ -49,4 +49,4 @@ func (p *Pool[T]) Explain(now time.Duration) []Choice[T] {
 }
 
 // Panicking reports whether too few instances are left in rotation.
-func (p *Pool[T]) Panicking() bool { return p.table.Load().panicking }
+func (p *Pool) Panicking() bool { return p.table.Load().panicking }

@@ -13,7 +13,7 @@ import (
 // answer is a request on its way, in virtual time.
 type answer struct {
 	at      time.Duration
-	attempt Attempt[string]
+	attempt Attempt
 }
 
 type answers []answer

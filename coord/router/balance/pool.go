@@ -14,20 +14,20 @@ import (
 )
 
 // Pool holds the instances of one service. Its methods are safe for concurrent use.
-type Pool[T comparable] struct {
+type Pool struct {
 	base    time.Duration
 	gap     time.Duration // between two probes of one instance
-	observe func(Event[T])
+	observe func(Event)
 
-	table     atomic.Pointer[table[T]]
+	table     atomic.Pointer[table]
 	nextStep  atomic.Int64 // when a state changes by time alone
 	nextProbe atomic.Int64 // when a probe is due, at the earliest
 
 	mu     sync.Mutex // of what follows: whoever holds it is the writer
-	nodes  map[string]*Node[T]
-	sorted []*Node[T] // by id
+	nodes  map[string]*Node
+	sorted []*Node // by id
 	fleet  *signal.Fleet
-	events []Event[T] // to be told once mu is released
+	events []Event // to be told once mu is released
 }
 
 // Kind is what happened.
@@ -41,9 +41,9 @@ const (
 )
 
 // Event is a decision of a pool.
-type Event[T comparable] struct {
+type Event struct {
 	Kind      Kind
-	Node      *Node[T] // nil for Panicked
+	Node      *Node // nil for Panicked
 	Reason    Reason
 	Local     bool // by this router's own evidence
 	Episode   uint32
@@ -57,17 +57,17 @@ const minGap = 50 * time.Millisecond
 
 // New returns an empty pool. Base is the hold of a first ejection. Observe, which may
 // be nil, is told of decisions, in order, without any lock held.
-func New[T comparable](base time.Duration, observe func(Event[T])) *Pool[T] {
-	p := &Pool[T]{base: base, gap: max(base/10, minGap), observe: observe, nodes: make(map[string]*Node[T])}
+func New(base time.Duration, observe func(Event)) *Pool {
+	p := &Pool{base: base, gap: max(base/10, minGap), observe: observe, nodes: make(map[string]*Node)}
 	p.nextStep.Store(math.MaxInt64)
 	p.nextProbe.Store(math.MaxInt64)
-	p.table.Store(&table[T]{})
+	p.table.Store(&table{})
 	return p
 }
 
 // Update takes over who is there and what the fleet says of them; nil when the fleet
 // has nothing to say.
-func (p *Pool[T]) Update(now time.Duration, members []Member[T], fleet *signal.Fleet) {
+func (p *Pool) Update(now time.Duration, members []Member, fleet *signal.Fleet) {
 	p.mu.Lock()
 	p.fleet = fleet
 	p.join(now, members)
@@ -76,14 +76,14 @@ func (p *Pool[T]) Update(now time.Duration, members []Member[T], fleet *signal.F
 }
 
 // join brings the nodes in line with the members.
-func (p *Pool[T]) join(now time.Duration, members []Member[T]) {
+func (p *Pool) join(now time.Duration, members []Member) {
 	for _, n := range p.nodes {
 		n.presence = false
 	}
 	for _, m := range members {
 		n := p.nodes[m.ID]
 		if n == nil {
-			n = &Node[T]{id: m.ID}
+			n = &Node{id: m.ID}
 			n.latency.at.Store(int64(never))
 			n.returned.Store(int64(never))
 			n.since.Store(int64(now))
@@ -109,12 +109,12 @@ func (p *Pool[T]) join(now time.Duration, members []Member[T]) {
 		for _, n := range p.nodes {
 			p.sorted = append(p.sorted, n)
 		}
-		slices.SortFunc(p.sorted, func(a, b *Node[T]) int { return cmp.Compare(a.id, b.id) })
+		slices.SortFunc(p.sorted, func(a, b *Node) int { return cmp.Compare(a.id, b.id) })
 	}
 }
 
 // tryStep does what is due by time, unless somebody else is at it.
-func (p *Pool[T]) tryStep(now time.Duration) {
+func (p *Pool) tryStep(now time.Duration) {
 	if p.mu.TryLock() {
 		if now >= time.Duration(p.nextStep.Load()) {
 			p.step(now)
@@ -124,7 +124,7 @@ func (p *Pool[T]) tryStep(now time.Duration) {
 }
 
 // unlock releases the pool and then tells what happened.
-func (p *Pool[T]) unlock() {
+func (p *Pool) unlock() {
 	events := p.events
 	p.events = nil
 	p.mu.Unlock()
@@ -136,8 +136,8 @@ func (p *Pool[T]) unlock() {
 }
 
 // rebuild publishes the table that follows from the states.
-func (p *Pool[T]) rebuild() {
-	t := &table[T]{}
+func (p *Pool) rebuild() {
+	t := &table{}
 	active, gone, heaviest := 0, 0, 0.0
 	for _, n := range p.sorted {
 		m := n.member.Load()
@@ -178,7 +178,7 @@ func (p *Pool[T]) rebuild() {
 		}
 	}
 	if was := p.table.Swap(t); t.panicking && !was.panicking {
-		p.events = append(p.events, Event[T]{Kind: Panicked, Instances: t.instances, Rotation: active})
+		p.events = append(p.events, Event{Kind: Panicked, Instances: t.instances, Rotation: active})
 	}
 	for i := range p.events {
 		if p.events[i].Instances == 0 {
@@ -190,6 +190,6 @@ func (p *Pool[T]) rebuild() {
 // gone reports whether the instance vanished from discovery and does not answer. A
 // success confirmed it for a while; one that refuses connections now is gone all the
 // same, and panic would send its share of the traffic to nobody.
-func (n *Node[T]) gone() bool {
+func (n *Node) gone() bool {
 	return n.member.Load().Unconfirmed && (n.reason == Unreachable || n.refusing.Load())
 }

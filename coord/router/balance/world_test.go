@@ -16,19 +16,19 @@ const base = 30 * time.Second
 // world is a pool with a clock that the test moves.
 type world struct {
 	t      testing.TB
-	pool   *Pool[string]
+	pool   *Pool
 	now    time.Duration
 	random func(int) int
-	who    []Member[string]
+	who    []Member
 	fleet  *signal.Fleet
-	events []Event[string]
+	events []Event
 }
 
 func newWorld(t testing.TB, instances int) *world {
 	w := &world{t: t, now: time.Hour, random: rand.New(rand.NewPCG(1, 2)).IntN}
-	w.pool = New(base, func(e Event[string]) { w.events = append(w.events, e) })
+	w.pool = New(base, func(e Event) { w.events = append(w.events, e) })
 	for i := range instances {
-		w.who = append(w.who, Member[string]{ID: fmt.Sprintf("i%d", i), Weight: 1, InService: true, Target: "t"})
+		w.who = append(w.who, Member{ID: fmt.Sprintf("i%d", i), Weight: 1, InService: true, Target: "t"})
 	}
 	w.update()
 	return w
@@ -53,12 +53,12 @@ func bad() signal.Verdict       { return signal.Verdict{State: signal.Bad, Weigh
 func good() signal.Verdict      { return signal.Verdict{State: signal.Good, Weight: 1} }
 func probation() signal.Verdict { return signal.Verdict{State: signal.Probation, Weight: 1} }
 
-func only(id string) func(*Node[string]) bool {
-	return func(n *Node[string]) bool { return n.ID() == id }
+func only(id string) func(*Node) bool {
+	return func(n *Node) bool { return n.ID() == id }
 }
 
 // begin sends a request that only one instance can take, and fails when it does not.
-func (w *world) begin(id string) Attempt[string] {
+func (w *world) begin(id string) Attempt {
 	w.t.Helper()
 	a, ok := w.pool.PickInRotation(w.now, w.random, only(id))
 	if !ok {
@@ -86,7 +86,7 @@ func (w *world) gets(id string) bool {
 	return ok
 }
 
-func (w *world) choice(id string) Choice[string] {
+func (w *world) choice(id string) Choice {
 	w.t.Helper()
 	for _, c := range w.pool.Explain(w.now) {
 		if c.Member.ID == id {
@@ -94,7 +94,7 @@ func (w *world) choice(id string) Choice[string] {
 		}
 	}
 	w.t.Fatalf("%s is not there", id)
-	return Choice[string]{}
+	return Choice{}
 }
 
 func (w *world) is(id string, state State, reason Reason) {

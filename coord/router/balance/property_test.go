@@ -15,10 +15,10 @@ import (
 func TestWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Hour
-		p := New[int](base, nil)
+		p := New(base, nil)
 		random := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "random") }
-		var attempts []Attempt[int]
-		var members []Member[int]
+		var attempts []Attempt
+		var members []Member
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			now += time.Duration(rapid.IntRange(0, 20_000).Draw(t, "ms")) * time.Millisecond
 			switch rapid.IntRange(0, 5).Draw(t, "what") {
@@ -26,7 +26,7 @@ func TestWhateverHappens(t *testing.T) {
 				members = members[:0:0]
 				for i := range 8 {
 					if rapid.Bool().Draw(t, "there") {
-						members = append(members, Member[int]{
+						members = append(members, Member{
 							ID: fmt.Sprint(i), Weight: rapid.Float64Range(0.01, 100).Draw(t, "weight"),
 							InService: rapid.IntRange(0, 3).Draw(t, "up") > 0, Unconfirmed: rapid.Bool().Draw(t, "unconfirmed"),
 						})
@@ -80,7 +80,7 @@ func TestWhateverHappens(t *testing.T) {
 	})
 }
 
-func inService(members []Member[int]) int {
+func inService(members []Member) int {
 	n := 0
 	for _, m := range members {
 		if m.InService {
@@ -90,7 +90,7 @@ func inService(members []Member[int]) int {
 	return n
 }
 
-func check(t *rapid.T, p *Pool[int], now time.Duration) {
+func check(t *rapid.T, p *Pool, now time.Duration) {
 	byFleet, up := 0, 0
 	for _, c := range p.Explain(now) {
 		if c.InFlight < 0 {

@@ -26,12 +26,12 @@ const (
 
 // table is who can get a request. It is immutable; Update and changes of state make
 // a new one.
-type table[T comparable] struct {
-	rotation []*Node[T]
+type table struct {
+	rotation []*Node
 	weights  []float64 // of the rotation, above 0, at most 1
 	upTo     []float64 // running sum of weights
-	probing  []*Node[T]
-	out      []*Node[T] // in service, out of rotation
+	probing  []*Node
+	out      []*Node // in service, out of rotation
 
 	instances int // in service
 	panicking bool
@@ -41,7 +41,7 @@ type table[T comparable] struct {
 // ends it with [Attempt.Done]. Usable says which instances the caller can reach, nil
 // that it can reach all. When it can reach none of those in rotation, one that is out
 // is better than none. Pick returns false when it can reach nobody.
-func (p *Pool[T]) Pick(now time.Duration, random func(int) int, usable func(*Node[T]) bool) (Attempt[T], bool) {
+func (p *Pool) Pick(now time.Duration, random func(int) int, usable func(*Node) bool) (Attempt, bool) {
 	a, ok := p.PickInRotation(now, random, usable)
 	if !ok {
 		if out := p.table.Load().out; len(out) > 0 {
@@ -55,7 +55,7 @@ func (p *Pool[T]) Pick(now time.Duration, random func(int) int, usable func(*Nod
 
 // PickInRotation is like Pick, but returns false when it cannot reach any instance in
 // rotation and no probe is due.
-func (p *Pool[T]) PickInRotation(now time.Duration, random func(int) int, usable func(*Node[T]) bool) (Attempt[T], bool) {
+func (p *Pool) PickInRotation(now time.Duration, random func(int) int, usable func(*Node) bool) (Attempt, bool) {
 	if now >= time.Duration(p.nextStep.Load()) {
 		p.tryStep(now)
 	}
@@ -68,7 +68,7 @@ func (p *Pool[T]) PickInRotation(now time.Duration, random func(int) int, usable
 	a := t.draw(now, random, usable)
 	if a < 0 {
 		if a = search(t.rotation, random, usable); a < 0 {
-			return Attempt[T]{}, false
+			return Attempt{}, false
 		}
 	}
 	for range maxDraws {
@@ -87,15 +87,15 @@ func (p *Pool[T]) PickInRotation(now time.Duration, random func(int) int, usable
 	return p.begin(t.rotation[a], now, false), true
 }
 
-func (p *Pool[T]) begin(n *Node[T], now time.Duration, probe bool) Attempt[T] {
+func (p *Pool) begin(n *Node, now time.Duration, probe bool) Attempt {
 	n.inFlight.Add(1)
-	return Attempt[T]{pool: p, node: n, start: now, probe: probe}
+	return Attempt{pool: p, node: n, start: now, probe: probe}
 }
 
 // draw returns an instance at random in proportion to weight × ramp, -1 when none
 // that it drew was usable. The weights are exact; when all drawn are ramping and
 // decline, the last of them is taken.
-func (t *table[T]) draw(now time.Duration, random func(int) int, usable func(*Node[T]) bool) int {
+func (t *table) draw(now time.Duration, random func(int) int, usable func(*Node) bool) int {
 	declined := -1
 	if len(t.rotation) == 0 {
 		return -1
@@ -119,7 +119,7 @@ func (t *table[T]) draw(now time.Duration, random func(int) int, usable func(*No
 
 // search returns the first usable instance from a random place on, -1 when there is
 // none: few are usable, and drawing found none of them.
-func search[T comparable](nodes []*Node[T], random func(int) int, usable func(*Node[T]) bool) int {
+func search(nodes []*Node, random func(int) int, usable func(*Node) bool) int {
 	if len(nodes) == 0 {
 		return -1
 	}
@@ -136,7 +136,7 @@ func search[T comparable](nodes []*Node[T], random func(int) int, usable func(*N
 // counts by weight, so that under load an instance of half the weight holds half as
 // many; the request itself counts one, so that weights alone do not make an idle
 // instance dearer than another.
-func (t *table[T]) cost(i int, now time.Duration) float64 {
+func (t *table) cost(i int, now time.Duration) float64 {
 	n := t.rotation[i]
 	inFlight := float64(max(n.inFlight.Load(), 0))
 	l := n.latency.read(now)
@@ -147,7 +147,7 @@ func (t *table[T]) cost(i int, now time.Duration) float64 {
 }
 
 // ramp returns the share of its traffic that the instance gets now.
-func (n *Node[T]) ramp(now time.Duration) float64 {
+func (n *Node) ramp(now time.Duration) float64 {
 	back := time.Duration(n.returned.Load())
 	if back == never || now-back >= rampTime {
 		return 1
@@ -158,9 +158,9 @@ func (n *Node[T]) ramp(now time.Duration) float64 {
 // dueProbe takes the first probe that is due. While it is in flight no other is sent
 // to the same instance, unless it takes longer than a hold: a request may be a stream
 // that nobody ends.
-func (p *Pool[T]) dueProbe(t *table[T], now time.Duration, usable func(*Node[T]) bool) *Node[T] {
+func (p *Pool) dueProbe(t *table, now time.Duration, usable func(*Node) bool) *Node {
 	p.nextProbe.Store(math.MaxInt64)
-	var taken *Node[T]
+	var taken *Node
 	for _, n := range t.probing {
 		due := n.probeDue.Load()
 		if taken == nil && now >= time.Duration(due) && (usable == nil || usable(n)) &&
@@ -177,7 +177,7 @@ func (p *Pool[T]) dueProbe(t *table[T], now time.Duration, usable func(*Node[T])
 }
 
 // probeBy makes a Pick at the given time look for probes.
-func (p *Pool[T]) probeBy(due time.Duration) {
+func (p *Pool) probeBy(due time.Duration) {
 	for {
 		next := p.nextProbe.Load()
 		if int64(due) >= next || p.nextProbe.CompareAndSwap(next, int64(due)) {

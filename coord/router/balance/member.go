@@ -12,19 +12,19 @@ import (
 
 // Member is an instance as the pool is told of it. T is what the caller needs to
 // reach it.
-type Member[T comparable] struct {
+type Member struct {
 	ID          string
 	Weight      float64 // relative to the others, above 0
 	InService   bool    // takes new requests
 	Unconfirmed bool    // may be gone: one refused connection is enough
-	Target      T
+	Target      any
 }
 
 // Node is what a pool knows about one instance. It lives for as long as the
 // instance is a member, whatever else changes.
-type Node[T comparable] struct {
+type Node struct {
 	id       string
-	member   atomic.Pointer[Member[T]]
+	member   atomic.Pointer[Member]
 	inFlight atomic.Int64
 	latency  latency
 	probeDue atomic.Int64  // when the next probe may be sent; a probe in flight moves it
@@ -48,10 +48,10 @@ type Node[T comparable] struct {
 }
 
 // ID returns the instance's id.
-func (n *Node[T]) ID() string { return n.id }
+func (n *Node) ID() string { return n.id }
 
 // Target returns what the caller needs to reach the instance.
-func (n *Node[T]) Target() T { return n.member.Load().Target }
+func (n *Node) Target() any { return n.member.Load().Target }
 
 // State is where an instance stands.
 type State uint32
