@@ -43,7 +43,7 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 		// Wait for an instance in rotation rather than use one that is out of it.
 		pick = s.pool.PickInRotation
 	}
-	a, ok := pick(s.router.now(), rand.IntN, p.usable)
+	a, ok := pick(balance.Request{Now: s.router.now(), Random: rand.IntN, Usable: p.usable})
 	switch {
 	case !ok && p.connecting:
 		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable

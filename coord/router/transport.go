@@ -100,7 +100,7 @@ func (t *transport) begin(req *http.Request) (*exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, ok := s.pool.Pick(t.router.now(), rand.IntN, servesHTTP)
+	a, ok := s.pool.Pick(balance.Request{Now: t.router.now(), Random: rand.IntN, Usable: servesHTTP})
 	if !ok {
 		return nil, s.noInstances(discovery.HTTP)
 	}

@@ -47,6 +47,11 @@ func (a Attempt) Probe() bool { return a.probe }
 // Start returns when the instance was chosen.
 func (a Attempt) Start() time.Duration { return a.start }
 
+// Says tells what the instance said of its load with its answer, before [Attempt.Done].
+func (a Attempt) Says(now time.Duration, r Report) {
+	a.node.load.hear(now, r, a.node.inFlight.Load()-1)
+}
+
 // Done says how the attempt ended, and when the instance got it: the start, or later
 // when a connection had to be made first, which says little of how fast it serves. It
 // must be called once.
@@ -65,6 +70,9 @@ func (a Attempt) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
 	var reason Reason
 	vouches := false
 
+	if observer, ok := a.pool.policy.(Observer); ok && speed == Measured {
+		observer.Ended(n, now, now-max(sent, a.start), outcome)
+	}
 	n.mu.Lock()
 	if speed != Unrelated {
 		n.latency.observe(now, now-max(sent, a.start), failed, speed == AtLeast)

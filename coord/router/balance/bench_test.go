@@ -17,7 +17,7 @@ func BenchmarkPick(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				now := time.Hour + time.Since(started)
-				a, _ := w.pool.Pick(now, rand.IntN, nil)
+				a, _ := w.pool.Pick(Request{Now: now, Random: rand.IntN})
 				a.Done(0, now, OK, Measured)
 			}
 		})
@@ -28,7 +28,7 @@ func BenchmarkPick(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					now := time.Hour + time.Since(started)
-					a, _ := w.pool.Pick(now, rand.IntN, nil)
+					a, _ := w.pool.Pick(Request{Now: now, Random: rand.IntN})
 					a.Done(0, now, OK, Measured)
 				}
 			})

@@ -49,12 +49,15 @@ func (p *Pool) step(now time.Duration) {
 func (p *Pool) learn(n *Node, now time.Duration) bool {
 	n.verdict = nil
 	n.latency.prior.Store(0)
+	var can Capacity
 	if p.fleet != nil {
 		if s := p.fleet.Instances[n.id]; s != nil {
 			n.verdict = &s.Verdict
 			n.latency.prior.Store(int64(s.Latency()))
+			can = Capacity{Demand: s.ServiceDemand, Parallelism: s.Parallelism}
 		}
 	}
+	n.capacity.store(can)
 	if n.verdict == nil || n.verdict.State == signal.Good && n.verdict.Weight >= 1 {
 		n.vouched.Store(false)
 		return false

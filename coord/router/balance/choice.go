@@ -29,9 +29,9 @@ func (p *Pool) Explain(now time.Duration) []Choice {
 	p.mu.Lock()
 	defer p.unlock()
 	t := p.table.Load()
-	weights := make(map[*Node]float64, len(t.rotation))
-	for i, n := range t.rotation {
-		weights[n] = t.weights[i]
+	weights := make(map[*Node]float64, t.rotation.Len())
+	for i, n := range t.rotation.nodes {
+		weights[n] = t.rotation.weights[i]
 	}
 	choices := make([]Choice, 0, len(p.sorted))
 	for _, n := range p.sorted {

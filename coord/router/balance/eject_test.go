@@ -128,7 +128,7 @@ func TestEjection(t *testing.T) {
 			share := func() float64 {
 				n := 0
 				for range 10_000 {
-					if i := w.pool.table.Load().draw(w.now, w.random, nil); i == 0 {
+					if i := w.pool.table.Load().rotation.Draw(Request{Now: w.now, Random: w.random}); i == 0 {
 						n++
 					}
 				}

@@ -122,7 +122,7 @@ func TestTheFleetsVerdict(t *testing.T) {
 			w.says("i0", signal.Verdict{State: signal.Good, Weight: 0.25})
 			n := 0
 			for range 10_000 {
-				if i := w.pool.table.Load().draw(w.now, w.random, nil); i == 0 {
+				if i := w.pool.table.Load().rotation.Draw(Request{Now: w.now, Random: w.random}); i == 0 {
 					n++
 				}
 			}

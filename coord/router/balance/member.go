@@ -24,9 +24,12 @@ type Member struct {
 // instance is a member, whatever else changes.
 type Node struct {
 	id       string
+	number   int // small, and no other member's
 	member   atomic.Pointer[Member]
 	inFlight atomic.Int64
 	latency  latency
+	load     load          // as it said last
+	capacity capacity      // as the fleet knows it
 	probeDue atomic.Int64  // when the next probe may be sent; a probe in flight moves it
 	returned atomic.Int64  // when it came back into rotation: the ramp begins; or never
 	state    atomic.Uint32 // a State; written with pool.mu held
@@ -52,6 +55,25 @@ func (n *Node) ID() string { return n.id }
 
 // Target returns what the caller needs to reach the instance.
 func (n *Node) Target() any { return n.member.Load().Target }
+
+// InFlight returns how many requests of this router are in flight there.
+func (n *Node) InFlight() int { return int(max(n.inFlight.Load(), 0)) }
+
+// Latency returns what this router's own requests took there, as it counts them now; 0 when
+// it knows nothing.
+func (n *Node) Latency(now time.Duration) time.Duration { return time.Duration(n.latency.read(now)) }
+
+// Load returns what the instance said last of its load.
+func (n *Node) Load() Load {
+	l := &n.load
+	return Load{
+		Report: Report{InFlight: int(l.inFlight.Load()), Latency: time.Duration(l.latency.Load())},
+		At:     time.Duration(l.at.Load()), Own: int(l.own.Load()),
+	}
+}
+
+// Capacity returns what the fleet's signals say it can do.
+func (n *Node) Capacity() Capacity { return n.capacity.load() }
 
 // State is where an instance stands.
 type State uint32

@@ -10,46 +10,46 @@ import (
 	"time"
 )
 
-// answer is a request on its way, in virtual time.
-type answer struct {
+// serves is a request on its way, in virtual time.
+type serves struct {
 	at      time.Duration
 	attempt Attempt
 }
 
-type answers []answer
+type served []serves
 
-func (a answers) Len() int           { return len(a) }
-func (a answers) Less(i, j int) bool { return a[i].at < a[j].at }
-func (a answers) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
-func (a *answers) Push(x any)        { *a = append(*a, x.(answer)) }
-func (a *answers) Pop() any {
+func (a served) Len() int           { return len(a) }
+func (a served) Less(i, j int) bool { return a[i].at < a[j].at }
+func (a served) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
+func (a *served) Push(x any)        { *a = append(*a, x.(serves)) }
+func (a *served) Pop() any {
 	old := *a
 	last := old[len(old)-1]
 	*a = old[:len(old)-1]
 	return last
 }
 
-// TestNoiseDoesNotTiltTheShares: ten instances that are alike, of which each answers
+// TestNoiseDoesNotTiltTheShares: ten instances that are alike, of which each served
 // slowly now and then, as one does that collects garbage. None of them deserves more
 // than the others.
 func TestNoiseDoesNotTiltTheShares(t *testing.T) {
 	const instances, requests, gap, seeds = 10, 4000, 2500 * time.Microsecond, 20
 	for _, slow := range []float64{0.002, 0.01, 0.05, 0.2} {
-		t.Run(fmt.Sprintf("%g of the answers take five times as long", slow), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%g of the served take five times as long", slow), func(t *testing.T) {
 			sum, worst := 0.0, 0.0
 			for seed := range uint64(seeds) {
 				w := newWorld(t, instances)
 				w.random = rand.New(rand.NewPCG(seed, 2)).IntN
 				noise := rand.New(rand.NewPCG(seed, 3))
 				got := make(map[string]int)
-				var pending answers
+				var pending served
 				for i := range requests + 400 {
 					w.now += gap
 					for len(pending) > 0 && pending[0].at <= w.now {
-						a := heap.Pop(&pending).(answer)
+						a := heap.Pop(&pending).(serves)
 						a.attempt.Done(0, a.at, OK, Measured)
 					}
-					a, ok := w.pool.Pick(w.now, w.random, nil)
+					a, ok := w.pool.Pick(Request{Now: w.now, Random: w.random})
 					if !ok {
 						t.Fatal("nobody takes a request")
 					}
@@ -57,7 +57,7 @@ func TestNoiseDoesNotTiltTheShares(t *testing.T) {
 					if noise.Float64() < slow {
 						took *= 5
 					}
-					heap.Push(&pending, answer{w.now + took, a})
+					heap.Push(&pending, serves{w.now + took, a})
 					if i >= 400 {
 						got[a.Node().ID()]++
 					}

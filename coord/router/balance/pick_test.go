@@ -15,7 +15,7 @@ import (
 func shares(w *world, n int, takes map[string]time.Duration) map[string]float64 {
 	got := make(map[string]float64)
 	for range n {
-		a, ok := w.pool.Pick(w.now, w.random, nil)
+		a, ok := w.pool.Pick(Request{Now: w.now, Random: w.random})
 		if !ok {
 			w.t.Fatal("nobody takes a request")
 		}
@@ -71,7 +71,7 @@ func TestBusyInstancesAreAvoided(t *testing.T) {
 		w.begin("i0")
 	}
 	for range 100 {
-		a, _ := w.pool.Pick(w.now, w.random, nil)
+		a, _ := w.pool.Pick(Request{Now: w.now, Random: w.random})
 		if a.Node().ID() != "i1" {
 			t.Fatal("a request to the one with three in flight, none at the other")
 		}
@@ -86,7 +86,7 @@ func TestWhoHasNotAnsweredYetGetsOneRequestAtATime(t *testing.T) {
 	w.update()
 	n := 0
 	for range 5 {
-		if a, _ := w.pool.Pick(w.now, w.random, nil); a.Node().ID() == "new" {
+		if a, _ := w.pool.Pick(Request{Now: w.now, Random: w.random}); a.Node().ID() == "new" {
 			n++
 		}
 	}
@@ -152,14 +152,14 @@ func TestAnInstanceThatCannotBeReachedIsNotChosen(t *testing.T) {
 			t.Fatal("chose another")
 		}
 	}
-	if _, ok := w.pool.Pick(w.now, w.random, only("nobody")); ok {
+	if _, ok := w.pool.Pick(Request{Now: w.now, Random: w.random, Usable: only("nobody")}); ok {
 		t.Error("chose one of which none can be reached")
 	}
 }
 
 func TestAnEmptyPoolChoosesNobody(t *testing.T) {
 	w := newWorld(t, 0)
-	if _, ok := w.pool.Pick(w.now, w.random, nil); ok || w.pool.Panicking() {
+	if _, ok := w.pool.Pick(Request{Now: w.now, Random: w.random}); ok || w.pool.Panicking() {
 		t.Error("chose somebody, or panicked")
 	}
 }
@@ -167,10 +167,10 @@ func TestAnEmptyPoolChoosesNobody(t *testing.T) {
 func TestWhenNobodyInRotationCanBeReachedWhoIsOutIsBetterThanNone(t *testing.T) {
 	w := newWorld(t, 4)
 	w.sends("i0", 5, Error)
-	if _, ok := w.pool.PickInRotation(w.now, w.random, only("i0")); ok {
+	if _, ok := w.pool.PickInRotation(Request{Now: w.now, Random: w.random, Usable: only("i0")}); ok {
 		t.Error("it is in rotation")
 	}
-	if a, ok := w.pool.Pick(w.now, w.random, only("i0")); !ok || a.Node().ID() != "i0" {
+	if a, ok := w.pool.Pick(Request{Now: w.now, Random: w.random, Usable: only("i0")}); !ok || a.Node().ID() != "i0" {
 		t.Error("nobody was chosen")
 	}
 }

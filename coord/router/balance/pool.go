@@ -15,6 +15,7 @@ import (
 
 // Pool holds the instances of one service. Its methods are safe for concurrent use.
 type Pool struct {
+	policy  Policy
 	base    time.Duration
 	gap     time.Duration // between two probes of one instance
 	observe func(Event)
@@ -26,6 +27,7 @@ type Pool struct {
 	mu     sync.Mutex // of what follows: whoever holds it is the writer
 	nodes  map[string]*Node
 	sorted []*Node // by id
+	free   []int   // numbers that nobody has
 	fleet  *signal.Fleet
 	events []Event // to be told once mu is released
 }
@@ -52,6 +54,9 @@ type Event struct {
 	Rotation  int           // of them, how many are left in rotation
 }
 
+// DefaultBase is the hold of a first ejection, Envoy's and gRPC's.
+const DefaultBase = 30 * time.Second
+
 // minGap bounds the rate of probes from above.
 const minGap = 50 * time.Millisecond
 
@@ -61,9 +66,15 @@ func New(base time.Duration, observe func(Event)) *Pool {
 	p := &Pool{base: base, gap: max(base/10, minGap), observe: observe, nodes: make(map[string]*Node)}
 	p.nextStep.Store(math.MaxInt64)
 	p.nextProbe.Store(math.MaxInt64)
-	p.table.Store(&table{})
+	p.policy = NewAdaptive(AdaptiveOptions{
+		ProbesPerRequest: DefaultProbesPerRequest, ProbesPerSecond: DefaultProbesPerSecond, WorthProbing: worthProbing,
+	})
+	p.table.Store(&table{rotation: newCandidates(nil, nil, 0)})
 	return p
 }
+
+// SetPolicy makes the pool choose in another way. It must be called before the pool is used.
+func (p *Pool) SetPolicy(policy Policy) { p.policy = policy }
 
 // Update takes over who is there and what the fleet says of them; nil when the fleet
 // has nothing to say.
@@ -83,8 +94,9 @@ func (p *Pool) join(now time.Duration, members []Member) {
 	for _, m := range members {
 		n := p.nodes[m.ID]
 		if n == nil {
-			n = &Node{id: m.ID}
+			n = &Node{id: m.ID, number: p.number()}
 			n.latency.at.Store(int64(never))
+			n.load.at.Store(int64(never))
 			n.returned.Store(int64(never))
 			n.since.Store(int64(now))
 			p.nodes[m.ID] = n
@@ -101,6 +113,7 @@ func (p *Pool) join(now time.Duration, members []Member) {
 	for id, n := range p.nodes {
 		if !n.presence {
 			delete(p.nodes, id)
+			p.free = append(p.free, n.number)
 			changed = true
 		}
 	}
@@ -111,6 +124,16 @@ func (p *Pool) join(now time.Duration, members []Member) {
 		}
 		slices.SortFunc(p.sorted, func(a, b *Node) int { return cmp.Compare(a.id, b.id) })
 	}
+}
+
+// number returns a number that no member has, the smaller ones first.
+func (p *Pool) number() int {
+	if last := len(p.free) - 1; last >= 0 {
+		n := p.free[last]
+		p.free = p.free[:last]
+		return n
+	}
+	return len(p.nodes)
 }
 
 // tryStep does what is due by time, unless somebody else is at it.
@@ -158,7 +181,8 @@ func (p *Pool) rebuild() {
 		t.instances -= gone // not there, so that their absence is no reason to panic
 	}
 	t.panicking = 2*active < t.instances
-	sum := 0.0
+	var rotation []*Node
+	var weights []float64
 	for _, n := range p.sorted {
 		m, state := n.member.Load(), State(n.state.Load())
 		switch {
@@ -168,8 +192,7 @@ func (p *Pool) rebuild() {
 			if n.verdict != nil && !n.vouched.Load() {
 				w *= min(max(n.verdict.Weight, signal.MinWeight), 1)
 			}
-			sum += w
-			t.rotation, t.weights, t.upTo = append(t.rotation, n), append(t.weights, w), append(t.upTo, sum)
+			rotation, weights = append(rotation, n), append(weights, w)
 		case state == Probing:
 			t.probing = append(t.probing, n)
 			t.out = append(t.out, n)
@@ -177,6 +200,7 @@ func (p *Pool) rebuild() {
 			t.out = append(t.out, n)
 		}
 	}
+	t.rotation = newCandidates(rotation, weights, len(p.nodes)+len(p.free))
 	if was := p.table.Swap(t); t.panicking && !was.panicking {
 		p.events = append(p.events, Event{Kind: Panicked, Instances: t.instances, Rotation: active})
 	}

@@ -43,7 +43,7 @@ func TestWhateverHappens(t *testing.T) {
 				}
 				p.Update(now, members, fleet)
 			case 2, 3:
-				if a, ok := p.Pick(now, random, nil); ok {
+				if a, ok := p.Pick(Request{Now: now, Random: random}); ok {
 					if !a.Node().member.Load().InService {
 						t.Fatal("a request to an instance that is not in service")
 					}
@@ -51,7 +51,7 @@ func TestWhateverHappens(t *testing.T) {
 						t.Fatalf("a request to an instance in state %d, without panic", s)
 					}
 					attempts = append(attempts, a)
-				} else if inService(members) > 0 && len(p.table.Load().rotation) > 0 {
+				} else if inService(members) > 0 && p.table.Load().rotation.Len() > 0 {
 					t.Fatal("no instance for a request, though some are in rotation")
 				}
 			default:
@@ -111,7 +111,7 @@ func check(t *rapid.T, p *Pool, now time.Duration) {
 	if 2*byFleet > up {
 		t.Fatalf("the fleet took out %d of %d", byFleet, up)
 	}
-	if up > 0 && len(p.table.Load().rotation) == 0 {
+	if up > 0 && p.table.Load().rotation.Len() == 0 {
 		t.Fatalf("nobody is in rotation of %d in service", up)
 	}
 }

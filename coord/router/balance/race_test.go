@@ -21,7 +21,7 @@ func TestAllAtOnce(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 20_000 {
-				a, ok := w.pool.Pick(now(), rand.IntN, nil)
+				a, ok := w.pool.Pick(Request{Now: now(), Random: rand.IntN})
 				if !ok {
 					t.Error("nobody takes a request")
 					return
@@ -53,7 +53,7 @@ func TestAllAtOnce(t *testing.T) {
 	// Every instance that is out gets its probes, whatever interleaving there was.
 	for later, i := now(), 0; i < 10_000; i++ {
 		later += 100 * time.Millisecond
-		a, _ := w.pool.Pick(later, rand.IntN, nil)
+		a, _ := w.pool.Pick(Request{Now: later, Random: rand.IntN})
 		a.Done(0, later, OK, Measured)
 	}
 	for _, c := range w.pool.Explain(now() + 2000*time.Second) {

@@ -60,7 +60,7 @@ func only(id string) func(*Node) bool {
 // begin sends a request that only one instance can take, and fails when it does not.
 func (w *world) begin(id string) Attempt {
 	w.t.Helper()
-	a, ok := w.pool.PickInRotation(w.now, w.random, only(id))
+	a, ok := w.pool.PickInRotation(Request{Now: w.now, Random: w.random, Usable: only(id)})
 	if !ok {
 		w.t.Fatalf("%s gets no request", id)
 	}
@@ -79,7 +79,7 @@ func (w *world) sends(id string, n int, outcome Outcome) {
 
 // gets reports whether an instance would get a request now.
 func (w *world) gets(id string) bool {
-	a, ok := w.pool.PickInRotation(w.now, w.random, only(id))
+	a, ok := w.pool.PickInRotation(Request{Now: w.now, Random: w.random, Usable: only(id)})
 	if ok {
 		a.Done(0, w.now, Cancelled, Measured)
 	}

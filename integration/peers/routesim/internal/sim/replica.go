@@ -21,7 +21,8 @@ type request struct {
 	wait    float64       // seconds without a core
 	finish  float64       // under service: the replica's virtual time at which it is done
 	at      int           // in the replica's heap, -1 when it is not under service
-	done    bool
+	there   bool          // at the replica
+	done    bool          // as far as the client is concerned
 	failed  bool
 	token   any // the client's
 }

@@ -217,6 +217,7 @@ func (s *simulation) arrive(q *request) {
 		q.failed = true
 	}
 	r.inFlight++
+	q.there = true
 	switch {
 	case r.fault == Hung:
 	case q.wait > 0:
@@ -233,6 +234,7 @@ func (s *simulation) depart() {
 	r.advance(s.now)
 	q := r.finished()
 	r.inFlight--
+	q.there = false
 	s.next.fix(r)
 	if q.failed {
 		r.failures++
@@ -265,10 +267,11 @@ func (s *simulation) late(q *request) {
 		return
 	}
 	q.done = true
-	if r := s.replicas[q.replica]; q.came > 0 {
+	if r := s.replicas[q.replica]; q.there {
 		r.advance(s.now)
 		r.remove(q)
 		r.inFlight--
+		q.there = false
 		s.next.fix(r)
 	}
 	s.count(q, s.config.Deadline, true, true)

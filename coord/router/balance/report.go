@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package balance
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// Report is what an instance says of its own load, to a probe or with an answer.
+type Report struct {
+	InFlight int           // requests there now, the answered one not counted
+	Latency  time.Duration // of requests that came at about that load; 0: not known
+}
+
+// Load is what an instance said last of its load, to this router.
+type Load struct {
+	Report
+	At time.Duration // when it was heard; or never: see Known
+
+	// Own is how many requests of this router were in flight there, by then.
+	Own int
+}
+
+// Known reports whether the instance ever said anything.
+func (l Load) Known() bool { return l.At != never }
+
+// load keeps what was heard last. A reader that comes between two writes mixes two reports
+// of the same instance, which is harmless.
+type load struct {
+	at       atomic.Int64
+	inFlight atomic.Int64
+	latency  atomic.Int64
+	own      atomic.Int64
+}
+
+func (l *load) hear(now time.Duration, r Report, own int64) {
+	l.inFlight.Store(int64(max(r.InFlight, 0)))
+	l.latency.Store(int64(r.Latency))
+	l.own.Store(own)
+	l.at.Store(int64(now))
+}
+
+// Capacity is what the fleet's signals say an instance can do.
+type Capacity struct {
+	Demand      time.Duration // CPU time of a request
+	Parallelism float64       // requests that it serves at once before they queue
+}
+
+// Known reports whether the instance reports its CPU time.
+func (c Capacity) Known() bool { return c.Demand > 0 && c.Parallelism > 0 }
+
+// Latency predicts how long one more request takes beside so many in flight. All of them
+// share the instance's parallelism: S × max(1, (R + 1) / C).
+func (c Capacity) Latency(inFlight float64) float64 {
+	return float64(c.Demand) * max(1, (inFlight+1)/c.Parallelism)
+}
+
+// capacity holds a Capacity for lock-free readers.
+type capacity struct {
+	demand      atomic.Int64
+	parallelism atomic.Uint64
+}
+
+func (c *capacity) store(v Capacity) {
+	c.demand.Store(int64(v.Demand))
+	c.parallelism.Store(math.Float64bits(v.Parallelism))
+}
+
+func (c *capacity) load() Capacity {
+	return Capacity{time.Duration(c.demand.Load()), math.Float64frombits(c.parallelism.Load())}
+}
