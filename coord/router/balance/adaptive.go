@@ -28,22 +28,31 @@ type AdaptiveOptions struct {
 	WorthProbing     time.Duration // median latency; 0: any
 }
 
+// enoughAsked is how many requests one probe is enough for.
+const enoughAsked = 4.0
+
+// samples is how many instances are looked at with each request, for what they said lately,
+// also where fewer may be asked.
+const samples = 2.0
+
 // Adaptive predicts how long a request would take at each of the instances that it knows
 // the load of, and takes the least: [Capacity.Latency] of the requests in flight there.
 // Where the fleet does not know an instance's capacity, Prequal's rule stands in for it.
 type Adaptive struct {
 	options  AdaptiveOptions
-	removals float64
 	answers  answers
-	hot      quantile // of the requests in flight that were heard of
-	median   median   // of latency
-	credit   atomic.Int64
+	hot      quantile     // of the requests in flight that were heard of
+	median   median       // of latency
+	answered rate         // a request
+	asked    rate         // a request
+	looks    atomic.Int64 // owed, in thousandths
+	probes   atomic.Int64 // allowed, in thousandths
 	bucket   bucket
 }
 
 // NewAdaptive returns the policy for one pool.
 func NewAdaptive(o AdaptiveOptions) *Adaptive {
-	a := &Adaptive{options: o, removals: removalsOf(o.ProbesPerRequest)}
+	a := &Adaptive{options: o}
 	a.bucket.perSecond = o.ProbesPerSecond
 	return a
 }
@@ -54,12 +63,17 @@ func removalsOf(rate float64) float64 { return max(rate/4, (rate-1)/2) }
 
 // Choose implements [Policy].
 func (a *Adaptive) Choose(c *Candidates, r Request) int {
-	hot := a.hot.value()
-	score := func(c *Candidates, i int, x *answer) float64 { return a.score(c, i, x, hot) }
-	if i, ok := a.answers.choose(c, r, score, a.removals); ok {
-		return i
+	// Where few are asked, the answers are of those that got requests; chance sees to it
+	// that the others get some.
+	if asked := enoughAsked * a.asked.value(); asked >= 1 || float64(r.Random(fine)) < asked*fine {
+		rate := a.answered.value()
+		hot := a.hot.value()
+		score := func(c *Candidates, i int, x *answer) float64 { return a.score(c, i, x, hot) }
+		if i, ok := a.answers.choose(c, r, score, removalsOf(rate)); ok {
+			return i
+		}
 	}
-	return twoChoices(c, r, (*Candidates).predicted)
+	return bestDrawn(c, r)
 }
 
 // score is what a request would take at an instance that answered.
@@ -76,37 +90,36 @@ func (a *Adaptive) score(c *Candidates, i int, x *answer, hot float64) float64 {
 	return float64(x.report.Latency)
 }
 
-// predicted is the cost of an instance whose load nobody told lately.
-func (c *Candidates) predicted(i int, now time.Duration) float64 {
-	n := c.nodes[i]
-	capacity := n.capacity.load()
-	if !capacity.Known() {
-		return c.cost(i, now)
-	}
-	return c.cost(i, now)
-}
-
-// Ask implements [Prober].
+// Ask implements [Prober]. Whose load to learn is left to chance, so that the answers are
+// not of those that were chosen: an answer to a request is worth a probe only where chance
+// would have asked.
 func (a *Adaptive) Ask(c *Candidates, r Request, ask func(*Node)) {
-	if a.options.ProbesPerRequest <= 0 || c.Len() < 2 || a.median.value() < a.options.WorthProbing {
+	a.answered.request()
+	a.asked.request()
+	if c.Len() < 2 {
 		return
 	}
-	credit := a.credit.Add(int64(a.options.ProbesPerRequest * 1000))
-	for ; credit >= 1000; credit = a.credit.Add(-1000) {
+	perRequest := a.options.ProbesPerRequest
+	probes := a.probes.Add(int64(perRequest * 1000))
+	looks := a.looks.Add(int64(max(samples, perRequest) * 1000))
+	for ; looks >= 1000; looks = a.looks.Add(-1000) {
 		i := c.Draw(r)
 		if i < 0 {
 			continue
 		}
 		n := c.Node(i)
 		if l := n.Load(); l.Known() && r.Now-l.At <= heardLately {
-			// It said so itself just now, with an answer: that is worth a probe. Whom to ask
-			// was left to chance, so that what it says is not of those that were chosen.
 			a.heard(n, l.At, Report{InFlight: max(0, l.InFlight+n.InFlight()-l.Own), Latency: l.Latency}, c.Len(), r.Random)
 			continue
 		}
-		if a.bucket.take(r.Now) {
+		if probes >= 1000 && a.median.value() >= a.options.WorthProbing && a.bucket.take(r.Now) {
+			probes = a.probes.Add(-1000)
+			a.asked.count()
 			ask(n)
 		}
+	}
+	if probes > 2000 {
+		a.probes.Store(1000) // what was not needed is not saved
 	}
 }
 
@@ -117,8 +130,9 @@ func (a *Adaptive) Heard(c *Candidates, r Request, n *Node, report Report) {
 
 func (a *Adaptive) heard(n *Node, at time.Duration, report Report, instances int, random func(int) int) {
 	a.hot.add(float64(report.InFlight))
-	a.answers.add(&answer{node: n, report: report, at: at,
-		uses: usesOf(instances, a.options.ProbesPerRequest, a.removals, random)})
+	a.answered.count()
+	rate := a.answered.value()
+	a.answers.add(&answer{node: n, report: report, at: at, uses: usesOf(instances, rate, removalsOf(rate), random)})
 }
 
 // Ended implements [Observer].

@@ -94,3 +94,22 @@ func (b *bucket) take(now time.Duration) bool {
 		}
 	}
 }
+
+// rate follows how much of something there is for a request. The zero value is ready; it takes
+// no lock.
+type rate struct{ requests, counted atomic.Uint32 }
+
+// window is how many requests the rate is of, between half of that and all.
+const window = 64
+
+func (r *rate) request() {
+	if n := r.requests.Add(1); n >= window && r.requests.CompareAndSwap(n, n/2) {
+		r.counted.Store(r.counted.Load() / 2)
+	}
+}
+
+func (r *rate) count() { r.counted.Add(1) }
+
+func (r *rate) value() float64 {
+	return float64(r.counted.Load()) / float64(max(r.requests.Load(), 1))
+}

@@ -36,7 +36,7 @@ func twoChoices(c *Candidates, r Request, cost func(*Candidates, int, time.Durat
 		return -1
 	}
 	if b := c.another(a, r); b >= 0 && cost(c, b, r.Now)*tie < cost(c, a, r.Now) {
-		a = b
+		return b
 	}
 	return a
 }
