@@ -49,7 +49,7 @@ type target struct {
 
 func newService(r *Router, name string) *service {
 	s := &service{router: r, name: name, targets: make(map[string]*target)}
-	s.pool = balance.New(r.base, func(e balance.Event) { r.tel.decided(name, e) })
+	s.pool = balance.New(s.settings(), func(e balance.Event) { r.tel.decided(name, e) })
 	if r.signals != nil {
 		f, err := r.signals.Service(r.ctx, name)
 		if err != nil {
@@ -60,6 +60,13 @@ func newService(r *Router, name string) *service {
 		}
 	}
 	return s
+}
+
+// settings say how the pool works.
+func (s *service) settings() balance.Settings {
+	settings := balance.Default()
+	settings.Ejection.Base = s.router.base
+	return settings
 }
 
 // refresh takes over the directory's members and the fleet's signals.
@@ -77,7 +84,7 @@ func (s *service) refresh() {
 		}
 		targets[m.ID] = t
 		members[i] = balance.Member{
-			ID: m.ID, Weight: m.Weight, InService: m.Status == discovery.Up, Unconfirmed: m.Unconfirmed, Target: t,
+			ID: m.ID, Weight: m.Weight, InService: m.Status == discovery.Up, Unconfirmed: m.Unconfirmed, Zone: m.Zone, Target: t,
 		}
 	}
 	s.targets = targets

@@ -36,6 +36,7 @@ type Attempt struct {
 	node  *Node
 	start time.Duration
 	probe bool
+	heard Observer // the policy that chose, nil when it does not care
 }
 
 // Node returns the instance that was chosen.
@@ -58,6 +59,9 @@ func (a Attempt) Says(now time.Duration, r Report) {
 func (a Attempt) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
 	n := a.node
 	n.inFlight.Add(-1)
+	if a.heard != nil {
+		a.heard.Ended(n, now, now-max(sent, a.start), outcome, speed)
+	}
 	if outcome == Cancelled {
 		if a.probe {
 			a.pool.probeAgain(n, now)
@@ -70,9 +74,6 @@ func (a Attempt) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
 	var reason Reason
 	vouches := false
 
-	if observer, ok := a.pool.policy.(Observer); ok && speed == Measured {
-		observer.Ended(n, now, now-max(sent, a.start), outcome)
-	}
 	n.mu.Lock()
 	if speed != Unrelated {
 		n.latency.observe(now, now-max(sent, a.start), failed, speed == AtLeast)
@@ -80,7 +81,7 @@ func (a Attempt) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
 	if current {
 		n.record.add(now, failed)
 		if failed {
-			reason = n.record.condemns(now)
+			reason = n.record.condemns(now, a.pool.table.Load().ejection)
 		} else if State(n.state.Load()) > Probing {
 			vouches = n.record.vouches(now)
 		}

@@ -134,8 +134,9 @@ func search(nodes []*Node, r Request) int {
 // ramp returns the share of its traffic that the instance gets now.
 func (n *Node) ramp(now time.Duration) float64 {
 	back := time.Duration(n.returned.Load())
-	if back == never || now-back >= rampTime {
+	whole := time.Duration(n.rampFor.Load())
+	if back == never || now-back >= whole {
 		return 1
 	}
-	return max(rampFloor, float64(now-back)/float64(rampTime))
+	return max(rampFloor, float64(now-back)/float64(whole))
 }

@@ -10,10 +10,6 @@ import (
 )
 
 const (
-	// fleetShare is the greatest share of the instances that the fleet's verdict
-	// takes out of rotation.
-	fleetShare = 0.5
-
 	// probesToReturn is how many probes in a row must succeed.
 	probesToReturn = 3
 
@@ -34,6 +30,7 @@ func (p *Pool) step(now time.Duration) {
 		}
 	}
 	p.heed(now)
+	next = min(next, p.compare(now))
 	for _, n := range p.sorted {
 		if State(n.state.Load()) == Ejected {
 			next = min(next, n.until)
@@ -72,6 +69,10 @@ func (n *Node) bad() bool {
 	return n.verdict != nil && n.verdict.State == signal.Bad && !n.vouched.Load()
 }
 
+// limit is how many of the instances in service may be out at once by the fleet's verdict,
+// or because they stand out from the others.
+func (p *Pool) limit(inService int) int { return int(p.settings.Ejection.Share * float64(inService)) }
+
 // heed acts on the fleet's verdicts. Those that are out already come first, then by
 // id: routers that hear the same take out the same.
 func (p *Pool) heed(now time.Duration) {
@@ -81,7 +82,7 @@ func (p *Pool) heed(now time.Duration) {
 			inService++
 		}
 	}
-	limit := int(fleetShare * float64(inService))
+	limit := p.limit(inService)
 	for _, n := range p.sorted {
 		if State(n.state.Load()) != EjectedByFleet {
 			continue
@@ -103,6 +104,9 @@ func (p *Pool) heed(now time.Duration) {
 		}
 		switch {
 		case n.bad() && n.member.Load().InService && out < limit:
+			if !p.acts(n, ByVerdict, now) {
+				continue
+			}
 			out++
 			p.to(n, EjectedByFleet, ByVerdict, now)
 		case n.verdict.State == signal.Probation && state == Active && !n.latency.known() && n.inFlight.Load() == 0:
@@ -131,6 +135,7 @@ func (p *Pool) to(n *Node, state State, reason Reason, now time.Duration) {
 		}
 		e.Kind = Left
 	case Active:
+		n.rampFor.Store(int64(rampTime))
 		n.returned.Store(int64(now))
 		e.Kind = Returned
 	case Ejected:
@@ -147,13 +152,34 @@ func (p *Pool) to(n *Node, state State, reason Reason, now time.Duration) {
 // eject takes an instance out by this router's own evidence. A stay in rotation as
 // long as the last hold ends the count of episodes.
 func (p *Pool) eject(n *Node, now time.Duration, reason Reason) {
-	if back := time.Duration(n.returned.Load()); State(n.state.Load()) == Active && now-back >= signal.Hold(p.base, n.episode) {
+	if !p.acts(n, reason, now) {
+		return
+	}
+	if back := time.Duration(n.returned.Load()); State(n.state.Load()) == Active && now-back >= signal.Hold(p.settings.Ejection.Base, n.episode) {
 		n.episode = 0
 	}
 	n.episode++
-	n.until = now + signal.Hold(p.base, n.episode)
+	n.until = now + signal.Hold(p.settings.Ejection.Base, n.episode)
 	p.to(n, Ejected, reason, now)
 }
+
+// acts reports whether the switch is on. Where it only observes, what would have been done
+// is told, once in the time that it would have lasted.
+func (p *Pool) acts(n *Node, reason Reason, now time.Duration) bool {
+	switch p.settings.Ejection.Mode {
+	case Act:
+		return true
+	case Observe:
+		if hold := p.settings.Ejection.Base; now >= n.told {
+			n.told = now + hold
+			p.events = append(p.events, Event{Kind: WouldLeave, Node: n, Reason: reason, Local: reason != ByVerdict, Episode: 1, Hold: hold})
+		}
+	}
+	return false
+}
+
+// gap is the time between two probes of one instance.
+func (p *Pool) gap() time.Duration { return max(p.table.Load().ejection.Base/10, minGap) }
 
 // stands reports whether a member has been in a state since before an attempt began.
 // Whoever asked without the lock may have been overtaken.
@@ -187,8 +213,8 @@ func (p *Pool) probed(n *Node, start, now time.Duration, failed bool) {
 		return
 	}
 	if n.passed++; n.passed < probesToReturn {
-		n.probeDue.Store(int64(now + p.gap))
-		p.probeBy(now + p.gap)
+		n.probeDue.Store(int64(now + p.gap()))
+		p.probeBy(now + p.gap())
 		return
 	}
 	p.to(n, Active, Probed, now)
@@ -197,8 +223,8 @@ func (p *Pool) probed(n *Node, start, now time.Duration, failed bool) {
 
 // probeAgain is told of a probe that said nothing.
 func (p *Pool) probeAgain(n *Node, now time.Duration) {
-	n.probeDue.Store(int64(now + p.gap))
-	p.probeBy(now + p.gap)
+	n.probeDue.Store(int64(now + p.gap()))
+	p.probeBy(now + p.gap())
 }
 
 // succeeded is told that an ejected instance, used in panic, does well.

@@ -17,6 +17,7 @@ type Member struct {
 	Weight      float64 // relative to the others, above 0
 	InService   bool    // takes new requests
 	Unconfirmed bool    // may be gone: one refused connection is enough
+	Zone        string  // where it is, "" when nobody says
 	Target      any
 }
 
@@ -31,7 +32,8 @@ type Node struct {
 	load     load          // as it said last
 	capacity capacity      // as the fleet knows it
 	probeDue atomic.Int64  // when the next probe may be sent; a probe in flight moves it
-	returned atomic.Int64  // when it came back into rotation: the ramp begins; or never
+	returned atomic.Int64  // when it came, or came back into rotation: the ramp begins; or never
+	rampFor  atomic.Int64  // how long that ramp is
 	state    atomic.Uint32 // a State; written with pool.mu held
 	since    atomic.Int64  // when the state began; written with pool.mu held
 	vouched  atomic.Bool   // the fleet speaks against it, this router's own experience for it
@@ -47,6 +49,7 @@ type Node struct {
 	episode  uint32          // ejections by this router since it was last well for long
 	passed   int             // successful probes in a row
 	reason   Reason          // why it is in its state
+	told     time.Duration   // until when nothing more is said of what would be done
 	presence bool            // scratch of Update: still a member
 }
 
@@ -95,6 +98,8 @@ const (
 	Consecutive Reason = "consecutive_failures"
 	Ratio       Reason = "failure_ratio"
 	Unreachable Reason = "unconfirmed_refused" // it vanished from discovery, and refused a connection
+	Outlier     Reason = "success_rate"        // far below the others'
+	Sluggish    Reason = "latency"             // far above the others'
 	FailedProbe Reason = "probe_failed"
 	ByVerdict   Reason = "fleet_verdict"
 	OnProbation Reason = "fleet_probation"

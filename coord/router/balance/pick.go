@@ -14,15 +14,44 @@ const (
 	rampFloor = 0.1
 )
 
-// table is who can get a request. It is immutable; Update and changes of state make
-// a new one.
+// table is who can get a request, and how that is chosen. It is immutable; Update and
+// changes of state make a new one.
 type table struct {
-	rotation *Candidates
-	probing  []*Node
-	out      []*Node // in service, out of rotation
+	policy   Policy
+	prober   Prober   // the policy, nil when it is none
+	beginner Beginner // as well
+	observer Observer
+	ejection *Ejection
+
+	rotation  *Candidates
+	here      *Candidates // of the caller's zone, nil when that does not matter
+	elsewhere *Candidates
+	stays     float64 // part of the requests that stay in the zone
+	variants  map[string]*Candidates
+	probing   []*Node
+	out       []*Node // in service, out of rotation
 
 	instances int // in service
 	panicking bool
+}
+
+// candidates returns among whom to choose for a request.
+func (t *table) candidates(r *Request) *Candidates {
+	if r.Variant != "" {
+		// A variant of which nobody is in rotation is as good as none: better another
+		// version's answer than none.
+		if c := t.variants[r.Variant]; c != nil && c.Len() > 0 {
+			return c
+		}
+		return t.rotation
+	}
+	if t.here == nil {
+		return t.rotation
+	}
+	if t.stays >= 1 || float64(r.Random(fine)) < t.stays*fine {
+		return t.here
+	}
+	return t.elsewhere
 }
 
 // Pick chooses an instance and counts the request as in flight there; the caller
@@ -52,33 +81,43 @@ func (p *Pool) PickInRotation(r Request) (Attempt, bool) {
 			return p.begin(n, r.Now, true), true
 		}
 	}
-	i := p.policy.Choose(t.rotation, r)
-	if i < 0 || !r.usable(t.rotation.nodes[i]) {
-		if i = t.rotation.any(r); i < 0 {
-			return Attempt{}, false
-		}
+	c := t.candidates(&r)
+	i := t.policy.Choose(c, r)
+	if i < 0 || !r.usable(c.nodes[i]) {
+		i = c.any(r)
 	}
-	return p.begin(t.rotation.nodes[i], r.Now, false), true
+	if i < 0 && c != t.rotation {
+		c = t.rotation // nobody that the caller can reach is where it should go
+		i = c.any(r)
+	}
+	if i < 0 {
+		return Attempt{}, false
+	}
+	return p.begin(c.nodes[i], r.Now, false), true
 }
 
 func (p *Pool) begin(n *Node, now time.Duration, probe bool) Attempt {
 	n.inFlight.Add(1)
-	return Attempt{pool: p, node: n, start: now, probe: probe}
+	t := p.table.Load()
+	if t.beginner != nil {
+		t.beginner.Begun(n)
+	}
+	return Attempt{pool: p, node: n, start: now, probe: probe, heard: t.observer}
 }
 
 // Ask calls ask for each instance whose load should be asked for now, after a request
 // was sent. The caller tells the answer to [Pool.Heard], or nothing.
 func (p *Pool) Ask(r Request, ask func(*Node)) {
-	if prober, ok := p.policy.(Prober); ok {
-		prober.Ask(p.table.Load().rotation, r, ask)
+	if t := p.table.Load(); t.prober != nil {
+		t.prober.Ask(t.candidates(&r), r, ask)
 	}
 }
 
 // Heard tells what an instance said of its load when it was asked.
 func (p *Pool) Heard(r Request, n *Node, report Report) {
 	n.load.hear(r.Now, report, n.inFlight.Load())
-	if prober, ok := p.policy.(Prober); ok {
-		prober.Heard(p.table.Load().rotation, r, n, report)
+	if t := p.table.Load(); t.prober != nil {
+		t.prober.Heard(t.candidates(&r), r, n, report)
 	}
 }
 
@@ -92,7 +131,7 @@ func (p *Pool) dueProbe(t *table, r Request) *Node {
 	for _, n := range t.probing {
 		due := n.probeDue.Load()
 		if taken == nil && now >= time.Duration(due) && r.usable(n) &&
-			n.probeDue.CompareAndSwap(due, int64(now+max(p.base, p.gap))) {
+			n.probeDue.CompareAndSwap(due, int64(now+max(p.table.Load().ejection.Base, minGap))) {
 			taken = n
 			due = n.probeDue.Load()
 		}

@@ -42,7 +42,10 @@ type Prober interface {
 	Heard(c *Candidates, r Request, n *Node, report Report)
 }
 
-// Observer is a policy that wants to know how requests ended.
+// Beginner is a policy that wants to know who got a request.
+type Beginner interface{ Begun(n *Node) }
+
+// Observer is a policy that wants to know how requests ended, all of them.
 type Observer interface {
-	Ended(n *Node, now, took time.Duration, outcome Outcome)
+	Ended(n *Node, now, took time.Duration, outcome Outcome, speed Speed)
 }

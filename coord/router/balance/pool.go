@@ -15,21 +15,23 @@ import (
 
 // Pool holds the instances of one service. Its methods are safe for concurrent use.
 type Pool struct {
-	policy  Policy
-	base    time.Duration
-	gap     time.Duration // between two probes of one instance
 	observe func(Event)
 
 	table     atomic.Pointer[table]
 	nextStep  atomic.Int64 // when a state changes by time alone
 	nextProbe atomic.Int64 // when a probe is due, at the earliest
 
-	mu     sync.Mutex // of what follows: whoever holds it is the writer
-	nodes  map[string]*Node
-	sorted []*Node // by id
-	free   []int   // numbers that nobody has
-	fleet  *signal.Fleet
-	events []Event // to be told once mu is released
+	mu       sync.Mutex // of what follows: whoever holds it is the writer
+	settings Settings
+	nodes    map[string]*Node
+	sorted   []*Node // by id
+	free     []int   // numbers that nobody has
+	fleet    *signal.Fleet
+	forced   map[string]bool // out, by an operator's word
+	subset   int             // instances that this caller knows
+	began    bool            // it had members before
+	compared time.Duration   // when instances were compared last
+	events   []Event         // to be told once mu is released
 }
 
 // Kind is what happened.
@@ -37,9 +39,10 @@ type Kind uint8
 
 // The kinds of events.
 const (
-	Left     Kind = iota // an instance left the rotation
-	Returned             // it is back
-	Panicked             // too few were left: ejections are ignored
+	Left       Kind = iota // an instance left the rotation
+	Returned               // it is back
+	Panicked               // too few were left: ejections are ignored
+	WouldLeave             // an instance would have left, were the switch not at Observe
 )
 
 // Event is a decision of a pool.
@@ -54,27 +57,18 @@ type Event struct {
 	Rotation  int           // of them, how many are left in rotation
 }
 
-// DefaultBase is the hold of a first ejection, Envoy's and gRPC's.
-const DefaultBase = 30 * time.Second
-
 // minGap bounds the rate of probes from above.
 const minGap = 50 * time.Millisecond
 
-// New returns an empty pool. Base is the hold of a first ejection. Observe, which may
-// be nil, is told of decisions, in order, without any lock held.
-func New(base time.Duration, observe func(Event)) *Pool {
-	p := &Pool{base: base, gap: max(base/10, minGap), observe: observe, nodes: make(map[string]*Node)}
+// New returns an empty pool. Observe, which may be nil, is told of decisions, in order,
+// without any lock held.
+func New(s Settings, observe func(Event)) *Pool {
+	p := &Pool{settings: s, observe: observe, nodes: make(map[string]*Node)}
 	p.nextStep.Store(math.MaxInt64)
 	p.nextProbe.Store(math.MaxInt64)
-	p.policy = NewAdaptive(AdaptiveOptions{
-		ProbesPerRequest: DefaultProbesPerRequest, ProbesPerSecond: DefaultProbesPerSecond, WorthProbing: worthProbing,
-	})
-	p.table.Store(&table{rotation: newCandidates(nil, nil, 0)})
+	p.rebuild()
 	return p
 }
-
-// SetPolicy makes the pool choose in another way. It must be called before the pool is used.
-func (p *Pool) SetPolicy(policy Policy) { p.policy = policy }
 
 // Update takes over who is there and what the fleet says of them; nil when the fleet
 // has nothing to say.
@@ -99,6 +93,10 @@ func (p *Pool) join(now time.Duration, members []Member) {
 			n.load.at.Store(int64(never))
 			n.returned.Store(int64(never))
 			n.since.Store(int64(now))
+			if p.began && p.settings.SlowStart > 0 {
+				n.rampFor.Store(int64(p.settings.SlowStart))
+				n.returned.Store(int64(now))
+			}
 			p.nodes[m.ID] = n
 		}
 		n.presence = true
@@ -117,6 +115,7 @@ func (p *Pool) join(now time.Duration, members []Member) {
 			changed = true
 		}
 	}
+	p.began = p.began || len(p.nodes) > 0
 	if changed || len(p.sorted) != len(p.nodes) {
 		p.sorted = p.sorted[:0:0]
 		for _, n := range p.nodes {
@@ -160,15 +159,12 @@ func (p *Pool) unlock() {
 
 // rebuild publishes the table that follows from the states.
 func (p *Pool) rebuild() {
-	t := &table{}
+	t := p.newTable()
+	known := p.known()
 	active, gone, heaviest := 0, 0, 0.0
-	for _, n := range p.sorted {
-		m := n.member.Load()
-		if !m.InService {
-			continue
-		}
+	for _, n := range known {
 		t.instances++
-		heaviest = max(heaviest, m.Weight)
+		heaviest = max(heaviest, n.member.Load().Weight)
 		switch {
 		case State(n.state.Load()) == Active:
 			active++
@@ -180,15 +176,13 @@ func (p *Pool) rebuild() {
 	if !allGone {
 		t.instances -= gone // not there, so that their absence is no reason to panic
 	}
-	t.panicking = 2*active < t.instances
+	t.panicking = float64(active) < p.settings.Panic*float64(t.instances)
 	var rotation []*Node
 	var weights []float64
-	for _, n := range p.sorted {
-		m, state := n.member.Load(), State(n.state.Load())
-		switch {
-		case !m.InService:
+	for _, n := range known {
+		switch state := State(n.state.Load()); {
 		case state == Active, t.panicking && (!n.gone() || allGone):
-			w := m.Weight / heaviest
+			w := n.member.Load().Weight / heaviest
 			if n.verdict != nil && !n.vouched.Load() {
 				w *= min(max(n.verdict.Weight, signal.MinWeight), 1)
 			}
@@ -200,14 +194,63 @@ func (p *Pool) rebuild() {
 			t.out = append(t.out, n)
 		}
 	}
-	t.rotation = newCandidates(rotation, weights, len(p.nodes)+len(p.free))
-	if was := p.table.Swap(t); t.panicking && !was.panicking {
+	p.arrange(t, rotation, weights)
+	if was := p.table.Swap(t); t.panicking && was != nil && !was.panicking {
 		p.events = append(p.events, Event{Kind: Panicked, Instances: t.instances, Rotation: active})
 	}
 	for i := range p.events {
 		if p.events[i].Instances == 0 {
 			p.events[i].Instances, p.events[i].Rotation = t.instances, active
 		}
+	}
+}
+
+// newTable returns a table without instances.
+func (p *Pool) newTable() *table {
+	ejection := p.settings.Ejection
+	t := &table{policy: p.settings.Policy, ejection: &ejection}
+	t.prober, _ = t.policy.(Prober)
+	t.beginner, _ = t.policy.(Beginner)
+	t.observer, _ = t.policy.(Observer)
+	return t
+}
+
+// known returns the instances in service that this caller may use: all but those that an
+// operator took out, or its subset of them.
+func (p *Pool) known() []*Node {
+	var known []*Node
+	for _, n := range p.sorted {
+		if n.member.Load().InService && !p.forced[n.id] {
+			known = append(known, n)
+		}
+	}
+	if p.settings.Subset > 0 {
+		p.subset = subsetSize(len(known), p.settings.Subset, p.subset, p.settings.Part)
+		known = subset(known, p.settings.Caller, p.subset)
+	}
+	return known
+}
+
+// arrange gives a table its rotation, by zone and variant too.
+func (p *Pool) arrange(t *table, rotation []*Node, weights []float64) {
+	numbers := len(p.nodes) + len(p.free)
+	t.rotation = newCandidates(rotation, weights, numbers)
+	if p.settings.Zone != "" && !t.panicking {
+		t.here, t.elsewhere, t.stays = zones(rotation, weights, p.settings.Zone, p.settings.Callers, numbers)
+	}
+	if len(p.settings.Variants) == 0 {
+		return
+	}
+	t.variants = make(map[string]*Candidates, len(p.settings.Variants))
+	for name, of := range p.settings.Variants {
+		var nodes []*Node
+		var parts []float64
+		for i, n := range rotation {
+			if of(*n.member.Load()) {
+				nodes, parts = append(nodes, n), append(parts, weights[i])
+			}
+		}
+		t.variants[name] = newCandidates(nodes, parts, numbers)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func TestWhateverHappens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Hour
-		p := New(base, nil)
+		p := New(Default(), nil)
 		random := func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "random") }
 		var attempts []Attempt
 		var members []Member

@@ -4,13 +4,8 @@ package balance
 
 import "time"
 
-// The thresholds of a router's own judgement.
 const (
-	maxConsecutive = 5 // failures in a row (Finagle's failure accrual, Envoy's outlier detection)
-
-	windowSeconds  = 10
-	windowRequests = 10
-	windowRatio    = 0.5
+	windowSeconds = 10
 
 	// A router that itself saw vouchRequests successes in a row, all of them within
 	// vouchWithin, knows better than the fleet.
@@ -56,21 +51,29 @@ func (r *record) add(now time.Duration, failed bool) {
 
 // condemns returns why the instance should leave the rotation, None when it should
 // not.
-func (r *record) condemns(now time.Duration) Reason {
-	if r.inARow >= maxConsecutive {
+func (r *record) condemns(now time.Duration, by *Ejection) Reason {
+	if by.Mode == Off {
+		return None
+	}
+	if by.Consecutive > 0 && r.inARow >= by.Consecutive {
 		return Consecutive
 	}
-	var requests, failures uint32
-	for i := range r.seconds {
-		if s := &r.seconds[i]; s.number > int64(now/time.Second)-windowSeconds {
-			requests += s.requests
-			failures += s.failures
-		}
-	}
-	if requests >= windowRequests && float64(failures) >= windowRatio*float64(requests) {
+	requests, failures := r.sum(now)
+	if requests >= by.Requests && float64(failures) >= by.Ratio*float64(requests) {
 		return Ratio
 	}
 	return None
+}
+
+// sum counts the attempts of the last ten seconds.
+func (r *record) sum(now time.Duration) (requests, failures int) {
+	for i := range r.seconds {
+		if s := &r.seconds[i]; s.number > int64(now/time.Second)-windowSeconds {
+			requests += int(s.requests)
+			failures += int(s.failures)
+		}
+	}
+	return requests, failures
 }
 
 // vouches reports whether the last requests all succeeded, and lately.

@@ -26,7 +26,7 @@ type world struct {
 
 func newWorld(t testing.TB, instances int) *world {
 	w := &world{t: t, now: time.Hour, random: rand.New(rand.NewPCG(1, 2)).IntN}
-	w.pool = New(base, func(e Event) { w.events = append(w.events, e) })
+	w.pool = New(Default(), func(e Event) { w.events = append(w.events, e) })
 	for i := range instances {
 		w.who = append(w.who, Member{ID: fmt.Sprintf("i%d", i), Weight: 1, InService: true, Target: "t"})
 	}

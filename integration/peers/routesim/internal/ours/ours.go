@@ -50,8 +50,9 @@ func (f *family) Client(_ int, random *rand.Rand, truth *sim.Truth) sim.Policy {
 			f.members = append(f.members, balance.Member{ID: strconv.Itoa(i), Weight: 1, InService: true, Target: i})
 		}
 	}
-	c := &client{random: random.IntN, pool: balance.New(balance.DefaultBase, nil)}
-	c.pool.SetPolicy(f.policy())
+	s := balance.Default()
+	s.Policy = f.policy()
+	c := &client{random: random.IntN, pool: balance.New(s, nil)}
 	c.pool.Update(start, f.members, nil)
 	f.clients = append(f.clients, c)
 	return c
