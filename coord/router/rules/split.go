@@ -26,8 +26,9 @@ func mix(h uint64) uint64 {
 	return h
 }
 
-// unit returns a hash as a number between 0 and 1, neither of them.
-func unit(h uint64) float64 { return (float64(h>>11) + 0.5) / (1 << 53) }
+// unit returns a hash as a number between 0 and 1, neither of them: 52 bits and a half fit a
+// float64, so that nothing is rounded up.
+func unit(h uint64) float64 { return (float64(h>>12) + 0.5) / (1 << 52) }
 
 // arm is a compiled Arm.
 type arm struct {
