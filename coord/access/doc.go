@@ -14,7 +14,7 @@
 //     namespace.
 //   - service.NAME: the announcements of that service, and no other's.
 //   - collector: signals. controller: configuration and policies. issuer: revocations.
-//   - operator: everything in the namespace.
+//   - operator: everything in the namespace, and alone the overrides of routing under route/.
 //
 // Nothing here has a goroutine or a state. When etcd is away, Apply returns its error and
 // can be run again: each step is whole.

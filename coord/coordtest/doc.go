@@ -4,7 +4,7 @@
 // and what tests of anything that stands on etcd need.
 //
 // An implementation runs its suite in a test of its own: [KV], [Lock], [Election],
-// [Discovery], [Signals], [DB]. The real one and the one in memory both do.
+// [Discovery], [Signals], [Rules], [Overrides], [DB]. The real one and the one in memory both do.
 //
 // For tests there is an etcd in the test's own process that can be stopped, started
 // again and emptied ([Etcd]), a client in a namespace of its own ([Client]), and a TCP
