@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package loadreport
+
+import (
+	orcapb "github.com/cncf/xds/go/xds/data/orca/v3"
+	"google.golang.org/grpc/orca"
+)
+
+// Proto returns the report as gRPC carries it.
+func (r Report) Proto() *orcapb.OrcaLoadReport {
+	m := r.Metrics()
+	p := &orcapb.OrcaLoadReport{
+		CpuUtilization: max(m.CPUUtilization, 0), RpsFractional: max(m.QPS, 0), Eps: max(m.EPS, 0),
+		NamedMetrics: m.NamedMetrics,
+	}
+	return p
+}
+
+// FromProto reads a report as gRPC carries it: a call's balancer.DoneInfo.ServerLoad. It
+// returns a [*ValueError] of what is out of bounds. A nil message tells nothing.
+func FromProto(p *orcapb.OrcaLoadReport) (Report, error) {
+	r := nothing
+	for f, v := range [...]float64{cpuUtilization: p.GetCpuUtilization(), rpsFractional: p.GetRpsFractional(), eps: p.GetEps()} {
+		if err := r.set(field(f), v); err != nil {
+			return nothing, err
+		}
+	}
+	named := p.GetNamedMetrics()
+	for f := inFlight; f < unknown; f++ {
+		v, told := named[names[f]]
+		if !told {
+			continue
+		}
+		if err := r.set(f, v); err != nil {
+			return nothing, err
+		}
+	}
+	return r, nil
+}
+
+// Metrics returns the report as grpc-go's package orca takes it. The caller may change it.
+func (r Report) Metrics() *orca.ServerMetrics {
+	m := &orca.ServerMetrics{
+		CPUUtilization: -1, MemUtilization: -1, AppUtilization: -1, QPS: -1, EPS: -1,
+		Utilization: map[string]float64{}, RequestCost: map[string]float64{}, NamedMetrics: make(map[string]float64, unknown-inFlight),
+	}
+	for f, to := range [...]*float64{cpuUtilization: &m.CPUUtilization, rpsFractional: &m.QPS, eps: &m.EPS} {
+		if v, told := r.get(field(f)); told {
+			*to = v
+		}
+	}
+	for f := inFlight; f < unknown; f++ {
+		if v, told := r.get(f); told {
+			m.NamedMetrics[names[f]] = v
+		}
+	}
+	return m
+}
