@@ -7,14 +7,27 @@ import (
 	"google.golang.org/grpc/orca"
 )
 
+// AtArrivalMetric is the named metric of [Report.AtArrival], which only the call itself
+// knows: a handler's recorder adds it to what the server says.
+const AtArrivalMetric = "at_arrival"
+
 // Proto returns the report as gRPC carries it.
 func (r Report) Proto() *orcapb.OrcaLoadReport {
-	m := r.Metrics()
-	p := &orcapb.OrcaLoadReport{
-		CpuUtilization: max(m.CPUUtilization, 0), RpsFractional: max(m.QPS, 0), Eps: max(m.EPS, 0),
-		NamedMetrics: m.NamedMetrics,
-	}
+	p := &orcapb.OrcaLoadReport{NamedMetrics: r.named()}
+	p.CpuUtilization, _ = r.get(cpuUtilization)
+	p.RpsFractional, _ = r.get(rpsFractional)
+	p.Eps, _ = r.get(eps)
 	return p
+}
+
+func (r Report) named() map[string]float64 {
+	named := make(map[string]float64, unknown-inFlight)
+	for f := inFlight; f < unknown; f++ {
+		if v, told := r.get(f); told {
+			named[names[f]] = v
+		}
+	}
+	return named
 }
 
 // FromProto reads a report as gRPC carries it: a call's balancer.DoneInfo.ServerLoad. It
@@ -43,16 +56,11 @@ func FromProto(p *orcapb.OrcaLoadReport) (Report, error) {
 func (r Report) Metrics() *orca.ServerMetrics {
 	m := &orca.ServerMetrics{
 		CPUUtilization: -1, MemUtilization: -1, AppUtilization: -1, QPS: -1, EPS: -1,
-		Utilization: map[string]float64{}, RequestCost: map[string]float64{}, NamedMetrics: make(map[string]float64, unknown-inFlight),
+		Utilization: map[string]float64{}, RequestCost: map[string]float64{}, NamedMetrics: r.named(),
 	}
 	for f, to := range [...]*float64{cpuUtilization: &m.CPUUtilization, rpsFractional: &m.QPS, eps: &m.EPS} {
 		if v, told := r.get(field(f)); told {
 			*to = v
-		}
-	}
-	for f := inFlight; f < unknown; f++ {
-		if v, told := r.get(f); told {
-			m.NamedMetrics[names[f]] = v
 		}
 	}
 	return m

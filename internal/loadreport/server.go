@@ -95,6 +95,9 @@ type Request struct {
 	inFlight int
 }
 
+// InFlight is how many there were when it arrived.
+func (r Request) InFlight() int { return r.inFlight }
+
 // Begin counts a request that arrived.
 func (s *Server) Begin() Request {
 	now := s.clock()
