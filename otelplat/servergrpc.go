@@ -130,8 +130,8 @@ func (c *call) outcome(err error) loadreport.Outcome {
 	switch status.Code(err) {
 	case codes.Unknown, codes.DeadlineExceeded, codes.Unimplemented, codes.Internal, codes.Unavailable, codes.DataLoss:
 		return loadreport.Failed
-	case codes.Canceled, codes.ResourceExhausted:
-		return loadreport.Neutral
+	case codes.Canceled, codes.Unauthenticated, codes.PermissionDenied, codes.ResourceExhausted:
+		return loadreport.Neutral // given up or turned away
 	}
 	if c.streams {
 		return loadreport.Neutral

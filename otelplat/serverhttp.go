@@ -3,13 +3,9 @@
 package otelplat
 
 import (
-	"bufio"
-	"io"
-	"net"
 	"net/http"
 	"strings"
 
-	"github.com/felixge/httpsnoop"
 	"github.com/otelplat/platform/internal/loadreport"
 )
 
@@ -74,58 +70,18 @@ func (x *exchange) respond(status int) {
 	}
 }
 
-// outcome is what the exchange tells of the server. As in the router, 429 is no failure,
-// but no work either.
+// outcome is what the exchange tells of the server. Who is turned away is no failure, as in
+// the router, but no work either.
 func (x *exchange) outcome(r *http.Request) loadreport.Outcome {
-	switch {
-	case x.taken, x.status == http.StatusSwitchingProtocols, x.status == http.StatusTooManyRequests, r.Context().Err() != nil:
+	if x.taken || r.Context().Err() != nil {
 		return loadreport.Neutral
-	case !x.returned, x.status >= http.StatusInternalServerError:
+	}
+	if !x.returned || x.status >= http.StatusInternalServerError {
 		return loadreport.Failed
 	}
+	switch x.status {
+	case http.StatusSwitchingProtocols, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		return loadreport.Neutral
+	}
 	return loadreport.OK
-}
-
-// wrap returns w with exactly the optional interfaces that it has, such that the exchange
-// sees the response begin.
-func (x *exchange) wrap(w http.ResponseWriter) http.ResponseWriter {
-	return httpsnoop.Wrap(w, httpsnoop.Hooks{
-		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
-			return func(status int) {
-				x.respond(status)
-				next(status)
-			}
-		},
-		Write: func(next httpsnoop.WriteFunc) httpsnoop.WriteFunc {
-			return func(b []byte) (int, error) {
-				x.respond(http.StatusOK)
-				return next(b)
-			}
-		},
-		WriteString: func(next httpsnoop.WriteStringFunc) httpsnoop.WriteStringFunc {
-			return func(s string) (int, error) {
-				x.respond(http.StatusOK)
-				return next(s)
-			}
-		},
-		ReadFrom: func(next httpsnoop.ReadFromFunc) httpsnoop.ReadFromFunc {
-			return func(r io.Reader) (int64, error) {
-				x.respond(http.StatusOK)
-				return next(r)
-			}
-		},
-		Flush: func(next httpsnoop.FlushFunc) httpsnoop.FlushFunc {
-			return func() {
-				x.respond(http.StatusOK)
-				next()
-			}
-		},
-		Hijack: func(next httpsnoop.HijackFunc) httpsnoop.HijackFunc {
-			return func() (net.Conn, *bufio.ReadWriter, error) {
-				c, rw, err := next()
-				x.taken = x.taken || err == nil
-				return c, rw, err
-			}
-		},
-	})
 }

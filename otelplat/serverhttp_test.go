@@ -67,7 +67,7 @@ func fetch(t *testing.T, c *http.Client, base *url.URL, path, format string) (re
 }
 
 func TestAServerTellsItsLoadToWhoAsksForIt(t *testing.T) {
-	client, base := web(t, alone(t), func(w http.ResponseWriter, r *http.Request) {
+	tellsItsLoad := func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/write":
 			w.Write([]byte("written"))
@@ -83,7 +83,26 @@ func TestAServerTellsItsLoadToWhoAsksForIt(t *testing.T) {
 			http.NewResponseController(w).Flush()
 			io.WriteString(w, "written")
 		}
+	}
+	t.Run("HTTP/1", func(t *testing.T) {
+		client, base := web(t, alone(t), tellsItsLoad)
+		wantTheLoad(t, client, base)
 	})
+	t.Run("HTTP/2", func(t *testing.T) {
+		s := httptest.NewUnstartedServer(alone(t).HTTPHandler(http.HandlerFunc(tellsItsLoad), "test"))
+		s.EnableHTTP2 = true
+		s.StartTLS()
+		defer s.Close()
+		base, err := url.Parse(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantTheLoad(t, s.Client(), base)
+	})
+}
+
+func wantTheLoad(t *testing.T, client *http.Client, base *url.URL) {
+	t.Helper()
 	for _, path := range []string{"/write", "/string", "/status", "/copy", "/flush", "/nothing"} {
 		for _, format := range []string{"TEXT", "text"} {
 			text, _, _ := fetch(t, client, base, path, format)
@@ -198,6 +217,7 @@ func TestWhatARequestTellsOfTheServer(t *testing.T) {
 		"/ok":          {latency: true},
 		"/not-found":   {latency: true},
 		"/busy":        {},
+		"/forbidden":   {},
 		"/error":       {failure: true},
 		"/panic":       {failure: true},
 		"/hijacked":    {},
@@ -210,6 +230,8 @@ func TestWhatARequestTellsOfTheServer(t *testing.T) {
 				switch r.URL.Path {
 				case "/not-found":
 					w.WriteHeader(http.StatusNotFound)
+				case "/forbidden":
+					w.WriteHeader(http.StatusForbidden)
 				case "/busy":
 					w.WriteHeader(http.StatusTooManyRequests)
 				case "/error":
@@ -378,18 +400,26 @@ func BenchmarkServerHTTP(b *testing.B) {
 		handler http.Handler
 		path    string
 		format  string
+		other   bool // a writer that is not net/http's of HTTP/1
 	}{
-		"bare":     {handler: handler},
-		"counted":  {handler: counted},
-		"reported": {handler: counted, format: "TEXT"},
-		"probe":    {handler: counted, path: loadreport.Path},
+		"bare":           {handler: handler},
+		"counted":        {handler: counted},
+		"reported":       {handler: counted, format: "TEXT"},
+		"reported/other": {handler: counted, format: "TEXT", other: true},
+		"probe":          {handler: counted, path: loadreport.Path},
 	} {
 		b.Run(name, func(b *testing.B) {
 			r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "http://host"+c.path, nil)
 			if c.format != "" {
 				r.Header.Set("endpoint-load-metrics-format", c.format)
 			}
-			w := &blank{make(http.Header)}
+			var w http.ResponseWriter = &blank{make(http.Header)}
+			if c.other {
+				w = struct {
+					http.ResponseWriter
+					http.Flusher
+				}{w, w.(http.Flusher)}
+			}
 			b.ReportAllocs()
 			for b.Loop() {
 				c.handler.ServeHTTP(w, r)
