@@ -4,12 +4,14 @@ package otelplat
 
 import (
 	"context"
+	"maps"
 	"strings"
 
 	"github.com/otelplat/platform/internal/loadreport"
 	"go.opentelemetry.io/otel"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/orca"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
@@ -32,10 +34,8 @@ func (s *server) grpc(h stats.Handler) []grpc.ServerOption {
 		return opts
 	}
 	return append(opts,
-		grpc.ChainUnaryInterceptor(s.probe),
-		orca.CallMetricsServerOption(called{s}),
-		grpc.ChainUnaryInterceptor(s.unary),
-		grpc.ChainStreamInterceptor(s.stream))
+		grpc.ChainUnaryInterceptor(s.unary), grpc.ChainStreamInterceptor(s.stream),
+		orca.CallMetricsServerOption(nil)) // the handler's own recorder: see trailers
 }
 
 func (s *server) registerGRPC(r grpc.ServiceRegistrar) {
@@ -49,44 +49,80 @@ func (s *server) registerGRPC(r grpc.ServiceRegistrar) {
 	}
 }
 
-// probe answers a probe where the first interceptor is: nothing after it is asked.
-func (s *server) probe(ctx context.Context, in any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	if info.FullMethod == loadreport.Method {
-		return s.load.Report().Proto(), nil
-	}
-	return handler(ctx, in)
-}
-
-func (s *server) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	defer record(ctx)
-	return handler(ctx, in)
-}
-
-func (s *server) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	defer record(stream.Context())
-	return handler(srv, stream)
-}
-
-// record adds to a call's report what only the call knows. To have asked for the recorder
-// is also what makes package orca send a report at all.
-func record(ctx context.Context) {
-	call, ok := ctx.Value(callKey{}).(*call)
-	recorder := orca.CallMetricsRecorderFromContext(ctx)
-	if ok && recorder != nil {
-		recorder.SetNamedMetric(loadreport.AtArrivalMetric, float64(call.request.InFlight()))
-	}
-}
-
 // told is the load, as package orca asks for it out of band.
 type told struct{ *server }
 
 func (t told) ServerMetrics() *orca.ServerMetrics { return t.load.Report().Metrics() }
 
-// called is the load, as package orca asks for it at the end of a call: beside that call.
-type called struct{ *server }
+// unary is the first interceptor: a probe is answered here, and nothing after it is asked.
+func (s *server) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if info.FullMethod == loadreport.Method {
+		return s.load.Report().Proto(), nil
+	}
+	t := newTrailers(ctx)
+	if t == nil {
+		return handler(ctx, in)
+	}
+	out, err := handler(grpc.NewContextWithServerTransportStream(ctx, t), in)
+	t.report(s.load)
+	return out, err
+}
 
-func (c called) ServerMetrics() *orca.ServerMetrics {
-	return c.load.ReportTo(loadreport.Request{}).Metrics()
+func (s *server) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	t := newTrailers(stream.Context())
+	if t == nil {
+		return handler(srv, stream)
+	}
+	err := handler(srv, contextStream{stream, grpc.NewContextWithServerTransportStream(stream.Context(), t)})
+	t.report(s.load)
+	return err
+}
+
+// contextStream is a stream with another context.
+type contextStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s contextStream) Context() context.Context { return s.ctx }
+
+// trailers is a call's stream as what is inside of it sees it. It keeps the report that
+// package orca makes of what the handler recorded, so that the call sends one, of both:
+// the concatenation of two messages is their merger, in which the second goes before the
+// first. Package orca could do it, at the cost of some thirty allocations for maps.
+type trailers struct {
+	grpc.ServerTransportStream
+	call     *call
+	recorded string
+}
+
+// newTrailers returns nil for what is not a call of the service's.
+func newTrailers(ctx context.Context) *trailers {
+	call, ok := ctx.Value(callKey{}).(*call)
+	stream := grpc.ServerTransportStreamFromContext(ctx)
+	if !ok || stream == nil {
+		return nil
+	}
+	return &trailers{ServerTransportStream: stream, call: call}
+}
+
+func (t *trailers) SetTrailer(md metadata.MD) error {
+	if reports := md[loadreport.Trailer]; len(reports) > 0 {
+		t.recorded += strings.Join(reports, "")
+		md = maps.Clone(md)
+		delete(md, loadreport.Trailer)
+	}
+	if len(md) == 0 {
+		return nil
+	}
+	return t.ServerTransportStream.SetTrailer(md)
+}
+
+func (t *trailers) report(load *loadreport.Server) {
+	var buf [256]byte
+	message := append(load.ReportTo(t.call.request).AppendProto(buf[:0]), t.recorded...)
+	// Without a client that still listens there is nobody to tell.
+	_ = t.ServerTransportStream.SetTrailer(metadata.MD{loadreport.Trailer: {string(message)}})
 }
 
 // countedCalls counts what a stats handler hears of, which is calls of the service only.

@@ -127,19 +127,28 @@ func TestEveryCallTellsTheLoad(t *testing.T) {
 
 func TestAHandlerAddsWhatItKnows(t *testing.T) {
 	cc := dial(t, serveGRPC(t, alone(t), func(ctx context.Context) error {
-		orca.CallMetricsRecorderFromContext(ctx).SetApplicationUtilization(0.75)
-		return nil
+		r := orca.CallMetricsRecorderFromContext(ctx)
+		r.SetApplicationUtilization(0.75)
+		r.SetNamedMetric("queue", 3)
+		r.SetNamedMetric("in_flight", 40)
+		return grpc.SetTrailer(ctx, metadata.Pairs("other", "trailer"))
 	}))
 	var trailer metadata.MD
 	if err := check(t.Context(), cc, grpc.Trailer(&trailer)); err != nil {
 		t.Fatal(err)
 	}
+	if r := inTrailer(t, trailer); r.AtArrival != 0 || r.InFlight != 40 {
+		t.Errorf("%+v: the server's own figures, but for what the handler knows better", r)
+	}
 	p := new(orcapb.OrcaLoadReport)
 	if err := proto.Unmarshal([]byte(trailer.Get("endpoint-load-metrics-bin")[0]), p); err != nil {
 		t.Fatal(err)
 	}
-	if _, told := p.NamedMetrics[loadreport.AtArrivalMetric]; p.ApplicationUtilization != 0.75 || !told {
+	if p.ApplicationUtilization != 0.75 || p.NamedMetrics["queue"] != 3 {
 		t.Errorf("%v", p)
+	}
+	if got := trailer.Get("other"); len(got) != 1 || got[0] != "trailer" {
+		t.Errorf("other trailers: %v", trailer)
 	}
 }
 
@@ -349,6 +358,33 @@ func TestGRPCsOwnWeightedRoundRobinFollowsTheLoad(t *testing.T) {
 				c, d = cheap.calls.Load()-c, dear.calls.Load()-d
 				return c > 3*d && c < 5*d
 			}, "of calls that cost 1 and 4 ms, four go to the one for each that goes to the other")
+		})
+	}
+}
+
+// BenchmarkServerGRPC compares whole calls over loopback, of which the reports are a part.
+func BenchmarkServerGRPC(b *testing.B) {
+	for name, opts := range map[string][]otelplat.Option{"counted": {otelplat.WithoutLoadReports()}, "reported": nil} {
+		b.Run(name, func(b *testing.B) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			s := grpc.NewServer(alone(b, opts...).GRPCServerOptions()...)
+			grpc_health_v1.RegisterHealthServer(s, &service{check: func(context.Context) error { return nil }})
+			go s.Serve(l)
+			defer s.Stop()
+			cc, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer cc.Close()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := check(b.Context(), cc); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

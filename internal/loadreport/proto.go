@@ -3,13 +3,12 @@
 package loadreport
 
 import (
+	"math"
+
 	orcapb "github.com/cncf/xds/go/xds/data/orca/v3"
 	"google.golang.org/grpc/orca"
+	"google.golang.org/protobuf/encoding/protowire"
 )
-
-// AtArrivalMetric is the named metric of [Report.AtArrival], which only the call itself
-// knows: a handler's recorder adds it to what the server says.
-const AtArrivalMetric = "at_arrival"
 
 // Proto returns the report as gRPC carries it.
 func (r Report) Proto() *orcapb.OrcaLoadReport {
@@ -28,6 +27,36 @@ func (r Report) named() map[string]float64 {
 		}
 	}
 	return named
+}
+
+// Trailer is the metadata that carries a report at the end of a call.
+const Trailer = "endpoint-load-metrics-bin"
+
+// numbers of OrcaLoadReport's fields.
+var numbers = [inFlight]protowire.Number{cpuUtilization: 1, rpsFractional: 6, eps: 7}
+
+const namedMetrics protowire.Number = 8 // map<string, double>
+
+// AppendProto appends the report in [Report.Proto]'s wire format, without its maps.
+func (r Report) AppendProto(b []byte) []byte {
+	for f := range unknown {
+		v, told := r.get(f)
+		switch {
+		case !told:
+		case f < inFlight:
+			b = protowire.AppendTag(b, numbers[f], protowire.Fixed64Type)
+			b = protowire.AppendFixed64(b, math.Float64bits(v))
+		default:
+			const overhead = 1 + 1 + 1 + 8 // tags of key and value, the key's length, the value
+			b = protowire.AppendTag(b, namedMetrics, protowire.BytesType)
+			b = protowire.AppendVarint(b, uint64(overhead+len(names[f])))
+			b = protowire.AppendTag(b, 1, protowire.BytesType)
+			b = protowire.AppendString(b, names[f])
+			b = protowire.AppendTag(b, 2, protowire.Fixed64Type)
+			b = protowire.AppendFixed64(b, math.Float64bits(v))
+		}
+	}
+	return b
 }
 
 // FromProto reads a report as gRPC carries it: a call's balancer.DoneInfo.ServerLoad. It

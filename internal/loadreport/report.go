@@ -80,7 +80,7 @@ const (
 // names are those of OrcaLoadReport's fields, and of named_metrics from inFlight on.
 var names = [unknown]string{
 	"cpu_utilization", "rps_fractional", "eps",
-	"in_flight", AtArrivalMetric, "latency_seconds", "demand_seconds", "parallelism",
+	"in_flight", "at_arrival", "latency_seconds", "demand_seconds", "parallelism",
 }
 
 var limits = [unknown]float64{

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	orcapb "github.com/cncf/xds/go/xds/data/orca/v3"
+	"google.golang.org/protobuf/proto"
 )
 
 var full = Report{
@@ -147,6 +148,12 @@ func TestAReportInBinaryForm(t *testing.T) {
 			t.Errorf("read %+v, %v; want %+v", got, err, r)
 		}
 	}
+	for _, r := range append(absurd, full, nothing) {
+		p := new(orcapb.OrcaLoadReport)
+		if err := proto.Unmarshal(r.AppendProto(nil), p); err != nil || !proto.Equal(p, r.Proto()) {
+			t.Errorf("appended %v, %v; want %v", p, err, r.Proto())
+		}
+	}
 	if got, err := FromProto(nil); err != nil || got != nothing {
 		t.Errorf("no message: %+v, %v", got, err)
 	}
@@ -156,10 +163,11 @@ func TestAReportInBinaryForm(t *testing.T) {
 	}
 }
 
-func TestTheTextFormAllocatesNothing(t *testing.T) {
+func TestWhatIsAppendedAllocatesNothing(t *testing.T) {
 	buf := make([]byte, 0, MaxText)
 	if n := testing.AllocsPerRun(100, func() {
 		_ = full.AppendText(buf)
+		_ = full.AppendProto(buf)
 		if _, err := ParseText(fullText); err != nil {
 			t.Fatal(err)
 		}
@@ -196,15 +204,22 @@ func FuzzParseText(f *testing.F) {
 	})
 }
 
-func BenchmarkText(b *testing.B) {
-	b.Run("append", func(b *testing.B) {
+func BenchmarkReport(b *testing.B) {
+	b.Run("append text", func(b *testing.B) {
 		buf := make([]byte, 0, MaxText)
 		b.ReportAllocs()
 		for b.Loop() {
 			buf = full.AppendText(buf[:0])
 		}
 	})
-	b.Run("parse", func(b *testing.B) {
+	b.Run("append binary", func(b *testing.B) {
+		buf := make([]byte, 0, MaxText)
+		b.ReportAllocs()
+		for b.Loop() {
+			buf = full.AppendProto(buf[:0])
+		}
+	})
+	b.Run("parse text", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := ParseText(fullText); err != nil {

@@ -95,9 +95,6 @@ type Request struct {
 	inFlight int
 }
 
-// InFlight is how many there were when it arrived.
-func (r Request) InFlight() int { return r.inFlight }
-
 // Begin counts a request that arrived.
 func (s *Server) Begin() Request {
 	now := s.clock()

@@ -14,7 +14,6 @@ import (
 	"github.com/otelplat/platform/examples/shop/shoppb"
 	"github.com/otelplat/platform/otelplat/event"
 	"github.com/otelplat/platform/otelplat/metrics"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
