@@ -19,6 +19,10 @@ func (t *Telemetry) attribute(key attribute.Key) string {
 // HTTPHandler returns h with a server span and the standard metrics for every
 // request. The operation names requests that no pattern of a ServeMux matched. What the
 // process's servers did leaves on the signal meter too, once a second.
+//
+// It offers load reports: see the package documentation. Install it outermost, so that a
+// probe is answered before anything can queue or refuse it, and so that requests in flight
+// are all requests in flight.
 func (t *Telemetry) HTTPHandler(h http.Handler, operation string) http.Handler {
 	return t.server.http(otelhttp.NewHandler(h, operation, t.http()...))
 }
@@ -40,11 +44,23 @@ func (t *Telemetry) http() []otelhttp.Option {
 	}
 }
 
-// GRPCServerOption instruments a gRPC server: a span and the standard metrics for
-// every call.
-func (t *Telemetry) GRPCServerOption() grpc.ServerOption {
-	return grpc.StatsHandler(t.server.grpc(otelgrpc.NewServerHandler(t.grpc()...)))
+// GRPCServerOptions instrument a gRPC server: a span and the standard metrics for
+// every call, and a load report in its trailer. Give them to grpc.NewServer before the
+// interceptors of others, so that a probe is answered before them; of those, none by
+// grpc.UnaryInterceptor, which goes before all chained ones.
+//
+//	s := grpc.NewServer(append(t.GRPCServerOptions(), grpc.ChainUnaryInterceptor(guard.Unary))...)
+//	t.RegisterLoadReports(s)
+//
+// A handler may add what it knows with orca.CallMetricsRecorderFromContext.
+func (t *Telemetry) GRPCServerOptions() []grpc.ServerOption {
+	return t.server.grpc(otelgrpc.NewServerHandler(t.grpc()...))
 }
+
+// RegisterLoadReports registers what answers load probes, and ORCA's service for gRPC's
+// own weighted_round_robin with enableOobLoadReport: every 30 s at most, as ORCA has it.
+// The stream of the latter passes the interceptors of streams.
+func (t *Telemetry) RegisterLoadReports(s grpc.ServiceRegistrar) { t.server.registerGRPC(s) }
 
 // GRPCDialOption instruments a gRPC client, and puts the trace context in its
 // metadata.

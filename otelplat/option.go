@@ -22,6 +22,7 @@ type config struct {
 	signalCardinality                       int
 	globals                                 bool
 	runtimeMetrics                          bool
+	quiet                                   bool
 	tokenFile                               string
 	producers                               []sdkmetric.Producer
 	readers                                 []sdkmetric.Reader
@@ -96,3 +97,7 @@ func WithoutGlobals() Option { return func(c *config) { c.globals = false } }
 
 // WithoutRuntimeMetrics leaves out the metrics of the Go runtime.
 func WithoutRuntimeMetrics() Option { return func(c *config) { c.runtimeMetrics = false } }
+
+// WithoutLoadReports neither answers load probes nor puts load reports into responses: for
+// servers that strangers reach. Routers then know their load from the signals only.
+func WithoutLoadReports() Option { return func(c *config) { c.quiet = true } }

@@ -43,7 +43,7 @@ func TestAServerReportsWhatItDidOnTheSignalMeter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := grpc.NewServer(tel.GRPCServerOption())
+	g := grpc.NewServer(tel.GRPCServerOptions()...)
 	grpc_health_v1.RegisterHealthServer(g, health.NewServer())
 	go g.Serve(l)
 	defer g.Stop()

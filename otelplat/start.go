@@ -99,7 +99,7 @@ func start(ctx context.Context, c config, env environment) (*Telemetry, error) {
 	} else if err := t.makeProviders(ctx, c, env, console); err != nil {
 		return nil, errors.Join(err, t.Shutdown(ctx))
 	}
-	t.server.meters = t.signals
+	t.server.meters, t.server.quiet = t.signals, c.quiet
 	t.logger = slog.New(logging.New(c.console, t.loggers, scope, t.level))
 	if c.globals {
 		t.setGlobals(console)

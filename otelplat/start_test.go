@@ -415,7 +415,7 @@ func TestOneTraceCrossesHTTPAndGRPC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := grpc.NewServer(tel.GRPCServerOption())
+	g := grpc.NewServer(tel.GRPCServerOptions()...)
 	grpc_health_v1.RegisterHealthServer(g, health.NewServer())
 	go g.Serve(l)
 	defer g.Stop()

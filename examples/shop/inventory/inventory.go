@@ -14,7 +14,6 @@ import (
 	"github.com/otelplat/platform/examples/shop/shoppb"
 	"github.com/otelplat/platform/otelplat/event"
 	"github.com/otelplat/platform/otelplat/metrics"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -36,7 +35,7 @@ func Run(ctx context.Context, instance string) error {
 	}, "shop.order.placed"); err != nil {
 		return errors.Join(err, k.Close())
 	}
-	server := grpc.NewServer(k.Telemetry.GRPCServerOption(), grpc.ChainUnaryInterceptor(k.Guard.Unary))
+	server := k.GRPCServer()
 	shoppb.RegisterInventoryServer(server, &inventory{kit: k, instance: instance})
 	err = k.Serve(ctx, discovery.GRPC, func(l net.Listener) error { return server.Serve(l) }, server.GracefulStop)
 	return errors.Join(err, k.Close())

@@ -13,7 +13,16 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/coord/discovery"
+	"google.golang.org/grpc"
 )
+
+// GRPCServer returns a server of which every call is traced, counted and guarded, and
+// which tells callers and routers how loaded it is, unguarded.
+func (k *Kit) GRPCServer() *grpc.Server {
+	s := grpc.NewServer(append(k.Telemetry.GRPCServerOptions(), grpc.ChainUnaryInterceptor(k.Guard.Unary))...)
+	k.Telemetry.RegisterLoadReports(s)
+	return s
+}
 
 // Serve listens, announces the instance as soon as it has a policy to decide by, and
 // serves until the context ends; then it says so to the fleet, and lets what is

@@ -41,7 +41,7 @@ func Run(ctx context.Context, instance string) error {
 	if err != nil {
 		return errors.Join(err, conn.Close(), k.Close())
 	}
-	server := grpc.NewServer(k.Telemetry.GRPCServerOption(), grpc.ChainUnaryInterceptor(k.Guard.Unary))
+	server := k.GRPCServer()
 	shoppb.RegisterOrdersServer(server, &orders{kit: k, inventory: shoppb.NewInventoryClient(conn), book: book})
 	err = k.Serve(ctx, discovery.GRPC, func(l net.Listener) error { return server.Serve(l) }, server.GracefulStop)
 	book.close()
