@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/collector-components/signalprocessor/internal/aggregate"
-	"github.com/otelplat/platform/collector-components/signalprocessor/internal/capacity"
 	"github.com/otelplat/platform/collector-components/signalprocessor/internal/endpoint"
+	"github.com/otelplat/platform/coord/signal/capacity"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/collector-components/signalprocessor/internal/aggregate"
-	"github.com/otelplat/platform/collector-components/signalprocessor/internal/capacity"
 	"github.com/otelplat/platform/collector-components/signalprocessor/internal/series"
 	"github.com/otelplat/platform/coord"
+	"github.com/otelplat/platform/coord/signal/capacity"
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otelplat/platform/collector-components/signalprocessor/internal/capacity"
 	"github.com/otelplat/platform/coord/signal"
+	"github.com/otelplat/platform/coord/signal/capacity"
 )
 
 // Limits of what one collector keeps. An instance takes about 15 kB.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otelplat/platform/collector-components/signalprocessor/internal/capacity"
 	"github.com/otelplat/platform/coord/signal"
+	"github.com/otelplat/platform/coord/signal/capacity"
 )
 
 // forget is how long an instance without traffic and verdict is kept.

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/otelplat/platform/collector-components/signalprocessor/internal/capacity"
 	"github.com/otelplat/platform/collector-components/signalprocessor/internal/endpoint"
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/signal"
+	"github.com/otelplat/platform/coord/signal/capacity"
 )
 
 var toA = Target{Service: "s", Instance: "a"}

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/collector-components/signalprocessor/internal/aggregate"
-	"github.com/otelplat/platform/collector-components/signalprocessor/internal/capacity"
 	"github.com/otelplat/platform/coord/signal"
+	"github.com/otelplat/platform/coord/signal/capacity"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 )

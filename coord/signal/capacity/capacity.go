@@ -17,7 +17,9 @@
 // requests in flight that use no CPU, and is taken to be saturated at what it uses; S is
 // then its CPU demand, without the wait.
 //
-// Time is a parameter; there is no clock and no goroutine.
+// Time is a parameter; there is no clock and no goroutine. A [Model] is not safe for concurrent
+// use. The collector has one for each instance (docs/signals.md); whoever simulates a fleet has
+// too.
 package capacity
 
 import (
