@@ -7,25 +7,6 @@ import (
 	"time"
 )
 
-// The thresholds of a verdict. They are constants, not options: every router
-// must come to the same verdict.
-const (
-	// MinRequests is how many requests evidence needs before it counts, unless
-	// the instance is already condemned or on probation, or enough routers ejected it.
-	MinRequests = 10
-
-	// Quorum is how many callers must agree when there are that many.
-	Quorum = 3
-
-	// BadRatio is the share of a caller's own requests that must fail for the
-	// caller to have seen the instance bad.
-	BadRatio = 0.5
-
-	// MinWeight is the least weight of an instance in rotation: enough traffic
-	// to notice that it recovered.
-	MinWeight = 0.1
-)
-
 // MaxHold caps how long evidence is latched, however often it recurs (Envoy and
 // gRPC A50 cap ejections at the same 300 s).
 const MaxHold = 300 * time.Second
@@ -75,6 +56,11 @@ func (v Verdict) String() string {
 // the instance are enough to condemn it: a router has looked at a row of failures, and
 // has ended the traffic that would be the evidence.
 func Judge(e *Evidence, minRequests uint64) Verdict {
+	return DefaultThresholds().Judge(e, minRequests)
+}
+
+// Judge is the function [Judge] with these thresholds.
+func (t Thresholds) Judge(e *Evidence, minRequests uint64) Verdict {
 	v := Verdict{State: Good, Weight: 1, Requests: e.Requests, Failures: e.Failures}
 	ejecting := 0
 	for _, c := range e.Callers {
@@ -82,14 +68,14 @@ func Judge(e *Evidence, minRequests uint64) Verdict {
 			continue
 		}
 		v.Callers++
-		if c.SawBad() {
+		if c.sawBad(t.BadRatio) {
 			v.BadCallers++
 		}
 		if c.Ejected {
 			ejecting++
 		}
 	}
-	enough := func(bad int) bool { return bad >= min(Quorum, v.Callers) && 2*bad >= v.Callers }
+	enough := func(bad int) bool { return bad >= min(t.Quorum, v.Callers) && 2*bad >= v.Callers }
 	if v.Callers == 0 || e.Requests < minRequests && !enough(ejecting) {
 		return v
 	}

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// Fleet is what all collectors together know about the instances of one
-// service. It is immutable.
+// Fleet is what all collectors together know about one service and its instances.
+// It is immutable.
 type Fleet struct {
-	Instances map[string]*Signal // by instance id
+	Instances map[string]*Signal      // by instance id
+	Scopes    map[string]*ScopeSignal // by route; "" is the service as a whole
 }
 
 // Signal is what all collectors together know about one instance.
@@ -29,10 +30,12 @@ type Signal struct {
 }
 
 // Window returns the window of the given length, nil when there is none.
-func (s *Signal) Window(seconds uint32) *Window {
-	for i := range s.Windows {
-		if s.Windows[i].Seconds == seconds {
-			return &s.Windows[i]
+func (s *Signal) Window(seconds uint32) *Window { return windowOf(s.Windows, seconds) }
+
+func windowOf(list []Window, seconds uint32) *Window {
+	for i := range list {
+		if list[i].Seconds == seconds {
+			return &list[i]
 		}
 	}
 	return nil
@@ -57,7 +60,10 @@ func (s *Signal) Latency() time.Duration {
 // The verdict is judged on the merged evidence, latched evidence included. Fresh
 // evidence of one collector therefore outvotes what another has latched, when
 // enough callers speak for the instance.
-func Merge(shares []*Share) *Fleet {
+func Merge(shares []*Share) *Fleet { return DefaultThresholds().Merge(shares) }
+
+// Merge is the function [Merge] with these thresholds.
+func (t Thresholds) Merge(shares []*Share) *Fleet {
 	f := &Fleet{Instances: make(map[string]*Signal)}
 	for _, share := range shares {
 		for i := range share.Instances {
@@ -69,9 +75,24 @@ func Merge(shares []*Share) *Fleet {
 			}
 			s.add(in)
 		}
+		for i := range share.Scopes {
+			in := &share.Scopes[i]
+			s := f.Scopes[in.Route]
+			if s == nil {
+				if f.Scopes == nil {
+					f.Scopes = make(map[string]*ScopeSignal)
+				}
+				s = &ScopeSignal{Route: in.Route}
+				f.Scopes[in.Route] = s
+			}
+			s.add(in)
+		}
 	}
 	for _, s := range f.Instances {
-		s.judge()
+		s.judge(t)
+	}
+	for _, s := range f.Scopes {
+		s.judge(t)
 	}
 	return f
 }
@@ -84,7 +105,7 @@ func (s *Signal) add(in *Instance) {
 	s.ServiceDemand = max(s.ServiceDemand, in.ServiceDemand)
 	s.Parallelism = max(s.Parallelism, in.Parallelism)
 	for i := range in.Windows {
-		s.addWindow(&in.Windows[i])
+		s.Windows = addWindow(s.Windows, &in.Windows[i])
 	}
 	s.Evidence.add(&in.Evidence)
 	if graver(in.Latch, s.Latch) {
@@ -92,20 +113,22 @@ func (s *Signal) add(in *Instance) {
 	}
 }
 
-func (s *Signal) addWindow(w *Window) {
-	at, found := slices.BinarySearchFunc(s.Windows, w.Seconds, func(have Window, seconds uint32) int {
+// addWindow adds a window to those of a list that is in ascending order.
+func addWindow(list []Window, w *Window) []Window {
+	at, found := slices.BinarySearchFunc(list, w.Seconds, func(have Window, seconds uint32) int {
 		return cmp.Compare(have.Seconds, seconds)
 	})
 	if !found {
-		s.Windows = slices.Insert(s.Windows, at, Window{Seconds: w.Seconds})
+		list = slices.Insert(list, at, Window{Seconds: w.Seconds})
 	}
-	have := &s.Windows[at]
+	have := &list[at]
 	have.Requests += w.Requests
 	have.Errors += w.Errors
 	have.Timeouts += w.Timeouts
 	have.Refused += w.Refused
 	have.Busy += w.Busy
 	have.Latency.Add(&w.Latency)
+	return list
 }
 
 // add merges o into e: the union of the callers, then the smallest hashes.
@@ -143,17 +166,18 @@ func graver(a, b Latch) bool {
 		cmp.Compare(rank(a), rank(b)),
 		cmp.Compare(a.Episode, b.Episode),
 		cmp.Compare(a.Hold-a.Age, b.Hold-b.Age),
+		cmp.Compare(a.Hold, b.Hold),
 	) > 0
 }
 
 // judge sets the verdict from the merged evidence and the gravest latch.
-func (s *Signal) judge() {
-	minRequests := uint64(MinRequests)
+func (s *Signal) judge(t Thresholds) {
+	minRequests := t.MinRequests
 	if s.Latch.State != Good {
 		minRequests = 1 // a latch was reached on full evidence; what is left of it may be one probe
 	}
-	s.Verdict = Judge(&s.Evidence, minRequests)
-	if s.Verdict.State != Bad && s.Latch.State != Good && s.Evidence.Requests-min(s.Evidence.Requests, s.Evidence.Failures) < MinRequests {
+	s.Verdict = t.Judge(&s.Evidence, minRequests)
+	if s.Verdict.State != Bad && s.Latch.State != Good && s.Evidence.Requests-min(s.Evidence.Requests, s.Evidence.Failures) < t.MinRequests {
 		s.Verdict.State = Probation
 	}
 }

@@ -9,7 +9,8 @@ import "time"
 const (
 	MaxShareBytes     = 64 << 10 // an encoded share
 	MaxShareInstances = 64       // instances in one share
-	MaxCallers        = 32       // callers kept for an instance: those with the smallest hashes
+	MaxCallers        = 32       // callers kept for an instance, or a scope: those with the smallest hashes
+	MaxScopes         = 17       // scopes of a service: 16 routes, and the service itself
 )
 
 // Share is what one collector knows about some instances of one service. One
@@ -20,6 +21,10 @@ type Share struct {
 	Shard     uint32 // this share holds the instances with ShardOf(id, Shards) == Shard
 	Shards    uint32 // power of two
 	Instances []Instance
+
+	// Scopes are the service as a whole and the routes of its routing document, in
+	// ascending order of Route. They are in the share of shard 0.
+	Scopes []Scope
 }
 
 // Instance is what one collector knows about one instance.
@@ -37,6 +42,20 @@ type Instance struct {
 	// when the instance does not report its CPU time.
 	ServiceDemand time.Duration
 	Parallelism   float64
+}
+
+// Scope is what one collector knows about a service as a whole, or about one route of
+// it: what a breaker follows from, as an ejection does from an [Instance].
+type Scope struct {
+	Route string // name in the routing document; "" is the whole service
+
+	Windows  []Window // as an instance's, without Latency
+	Evidence Evidence // over the shortest of the last 1 to 10 s that holds [ScopeRequests] of the callers kept
+	Latch    Latch    // its Hold on probation is the time over which traffic comes back
+
+	// Condemned is the evidence that led to a latch in state [Probation]: who had reason to
+	// open the circuit, while the Evidence beside it is fresh.
+	Condemned Evidence
 }
 
 // Window counts the attempts of the last Seconds.
@@ -61,8 +80,8 @@ func (w *Window) Failures() uint64 { return w.Errors + w.Timeouts + w.Refused }
 
 // Evidence is what the callers of an instance saw, over the shortest of the
 // last 1 to 10 s that holds [MinRequests] requests, or over the last 10 s when
-// none does. Callers holds those with the [MaxCallers] smallest hashes: a
-// uniform sample of all, which stays one when shares merge.
+// none does (of a scope: see [Scope]). Callers holds those with the [MaxCallers]
+// smallest hashes: a uniform sample of all, which stays one when shares merge.
 type Evidence struct {
 	Seconds  uint32
 	Requests uint64 // of all callers
@@ -85,7 +104,11 @@ type Caller struct {
 // SawBad reports whether the caller's own experience speaks against the
 // instance.
 func (c Caller) SawBad() bool {
-	return c.Ejected || c.Requests > 0 && float64(c.Failures) >= BadRatio*float64(c.Requests)
+	return c.sawBad(BadRatio)
+}
+
+func (c Caller) sawBad(ratio float64) bool {
+	return c.Ejected || c.Requests > 0 && float64(c.Failures) >= ratio*float64(c.Requests)
 }
 
 // State is what follows from the evidence on an instance.

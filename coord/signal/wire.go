@@ -24,9 +24,12 @@ var ErrVersion = errors.New("signal: unknown format version")
 const (
 	shareVersion, shareService, shareCollector  = 1, 2, 3
 	shareShard, shareShards, shareInstance      = 4, 5, 6
+	shareScope                                  = 7
 	instID, instVariant, instZone               = 1, 2, 3
 	instWindow, instEvidence, instLatch         = 4, 5, 6
 	instDemand, instParallelism                 = 7, 8
+	scopeRoute, scopeWindow, scopeEvidence      = 1, 2, 3
+	scopeLatch, scopeCondemned                  = 4, 5
 	winSeconds, winRequests, winErrors          = 1, 2, 3
 	winTimeouts, winRefused, winBusy, winHist   = 4, 5, 6, 7
 	histScale, histSum, histOffset, histCounts  = 1, 2, 3, 4
@@ -49,6 +52,9 @@ func Encode(s *Share) []byte {
 	for i := range s.Instances {
 		b = appendMessage(b, shareInstance, func(b []byte) []byte { return appendInstance(b, &s.Instances[i]) })
 	}
+	for i := range s.Scopes {
+		b = appendMessage(b, shareScope, func(b []byte) []byte { return appendScope(b, &s.Scopes[i]) })
+	}
 	return b
 }
 
@@ -60,16 +66,34 @@ func appendInstance(b []byte, in *Instance) []byte {
 		b = appendMessage(b, instWindow, func(b []byte) []byte { return appendWindow(b, &in.Windows[i]) })
 	}
 	b = appendMessage(b, instEvidence, func(b []byte) []byte { return appendEvidence(b, &in.Evidence) })
-	if in.Latch != (Latch{}) {
-		b = appendMessage(b, instLatch, func(b []byte) []byte {
-			b = appendUint(b, latchState, uint64(in.Latch.State))
-			b = appendUint(b, latchEpisode, uint64(in.Latch.Episode))
-			b = appendUint(b, latchAge, uint64(in.Latch.Age.Milliseconds()))
-			return appendUint(b, latchHold, uint64(in.Latch.Hold.Milliseconds()))
-		})
-	}
+	b = appendLatch(b, instLatch, in.Latch)
 	b = appendDouble(b, instDemand, in.ServiceDemand.Seconds())
 	return appendDouble(b, instParallelism, in.Parallelism)
+}
+
+func appendScope(b []byte, s *Scope) []byte {
+	b = appendString(b, scopeRoute, s.Route)
+	for i := range s.Windows {
+		b = appendMessage(b, scopeWindow, func(b []byte) []byte { return appendWindow(b, &s.Windows[i]) })
+	}
+	b = appendMessage(b, scopeEvidence, func(b []byte) []byte { return appendEvidence(b, &s.Evidence) })
+	b = appendLatch(b, scopeLatch, s.Latch)
+	if len(s.Condemned.Callers) == 0 {
+		return b
+	}
+	return appendMessage(b, scopeCondemned, func(b []byte) []byte { return appendEvidence(b, &s.Condemned) })
+}
+
+func appendLatch(b []byte, field protowire.Number, l Latch) []byte {
+	if l == (Latch{}) {
+		return b
+	}
+	return appendMessage(b, field, func(b []byte) []byte {
+		b = appendUint(b, latchState, uint64(l.State))
+		b = appendUint(b, latchEpisode, uint64(l.Episode))
+		b = appendUint(b, latchAge, uint64(l.Age.Milliseconds()))
+		return appendUint(b, latchHold, uint64(l.Hold.Milliseconds()))
+	})
 }
 
 func appendWindow(b []byte, w *Window) []byte {
@@ -166,6 +190,12 @@ func Decode(b []byte) (*Share, error) {
 			}
 			s.Instances = append(s.Instances, Instance{})
 			return decodeInstance(f.bytes, &s.Instances[len(s.Instances)-1])
+		case shareScope:
+			if len(s.Scopes) == MaxScopes {
+				return fmt.Errorf("signal: share holds more than %d scopes", MaxScopes)
+			}
+			s.Scopes = append(s.Scopes, Scope{})
+			return decodeScope(f.bytes, &s.Scopes[len(s.Scopes)-1])
 		}
 		return nil
 	})
@@ -189,11 +219,7 @@ func decodeInstance(b []byte, in *Instance) error {
 		case instZone:
 			in.Zone = string(f.bytes)
 		case instWindow:
-			if len(in.Windows) == 8 {
-				return errors.New("signal: instance holds more than 8 windows")
-			}
-			in.Windows = append(in.Windows, Window{})
-			return decodeWindow(f.bytes, &in.Windows[len(in.Windows)-1])
+			in.Windows, err = decodeWindows(f.bytes, in.Windows)
 		case instEvidence:
 			return decodeEvidence(f.bytes, &in.Evidence)
 		case instLatch:
@@ -207,6 +233,36 @@ func decodeInstance(b []byte, in *Instance) error {
 		}
 		return err
 	})
+}
+
+func decodeScope(b []byte, s *Scope) error {
+	return fields(b, func(f field) (err error) {
+		switch f.number {
+		case scopeRoute:
+			s.Route = string(f.bytes)
+		case scopeWindow:
+			s.Windows, err = decodeWindows(f.bytes, s.Windows)
+		case scopeEvidence:
+			err = decodeEvidence(f.bytes, &s.Evidence)
+		case scopeLatch:
+			err = decodeLatch(f.bytes, &s.Latch)
+		case scopeCondemned:
+			err = decodeEvidence(f.bytes, &s.Condemned)
+		}
+		return err
+	})
+}
+
+// maxWindows bounds the windows of an instance or a scope.
+const maxWindows = 8
+
+// decodeWindows reads a window and appends it to a list.
+func decodeWindows(b []byte, list []Window) ([]Window, error) {
+	if len(list) == maxWindows {
+		return nil, fmt.Errorf("signal: instance or scope holds more than %d windows", maxWindows)
+	}
+	list = append(list, Window{})
+	return list, decodeWindow(b, &list[len(list)-1])
 }
 
 func decodeWindow(b []byte, w *Window) error {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"pgregory.net/rapid"
 )
 
@@ -39,43 +40,79 @@ func sample() *Share {
 	return &Share{Service: "inventory", Collector: "c1", Shard: 1, Shards: 2, Instances: []Instance{in, {ID: "inventory-3"}}}
 }
 
-func TestADecodedShareEqualsTheOneEncoded(t *testing.T) {
-	want := sample()
-	got, err := Decode(Encode(want))
-	if err != nil {
-		t.Fatal(err)
+// scoped is sample with scopes, which came later.
+func scoped() *Share {
+	s := sample()
+	callers := []Caller{{Hash: 1, Requests: 5, Failures: 5}, {Hash: 1 << 60, Requests: 12}}
+	s.Scopes = []Scope{
+		{
+			Windows:  []Window{{Seconds: 10, Requests: 17, Errors: 3, Timeouts: 1, Refused: 1, Busy: 0.75}},
+			Evidence: Evidence{Seconds: 2, Requests: 17, Failures: 5, Callers: callers},
+		},
+		{
+			Route: "checkout", Evidence: Evidence{Seconds: 1, Requests: 12, Callers: callers[1:]},
+			Latch:     Latch{State: Probation, Episode: 2, Age: 1500 * time.Millisecond, Hold: Ramp},
+			Condemned: Evidence{Seconds: 1, Requests: 5, Failures: 5, Callers: callers[:1]},
+		},
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Fatalf("got\n%+v\nwant\n%+v", got, want)
+	return s
+}
+
+func TestADecodedShareEqualsTheOneEncoded(t *testing.T) {
+	for _, want := range []*Share{sample(), scoped()} {
+		got, err := Decode(Encode(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("got\n%+v\nwant\n%+v", got, want)
+		}
 	}
 }
 
-// The golden file is what collectors of the first release write. It must stay
-// readable for ever.
-func TestTheFormatOfTheFirstReleaseStaysReadable(t *testing.T) {
-	const golden = "testdata/signal.v1.hex"
-	if *update {
-		if err := os.WriteFile(golden, []byte(hex.EncodeToString(Encode(sample()))+"\n"), 0o644); err != nil {
+// The golden files are what collectors of a release write: the first, and the one that
+// brought scopes. They must stay readable for ever.
+func TestTheFormatsOfAllReleasesStayReadable(t *testing.T) {
+	for golden, share := range map[string]*Share{"testdata/signal.v1.hex": sample(), "testdata/signal.v1-scopes.hex": scoped()} {
+		if *update {
+			if err := os.WriteFile(golden, []byte(hex.EncodeToString(Encode(share))+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text, err := os.ReadFile(golden)
+		if err != nil {
 			t.Fatal(err)
 		}
+		raw, err := hex.DecodeString(strings.TrimSpace(string(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, share) {
+			t.Fatalf("%s reads as\n%+v", golden, got)
+		}
+		if !bytes.Equal(Encode(share), raw) {
+			t.Errorf("the writer no longer writes what %s holds: is that a new version?", golden)
+		}
 	}
-	text, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// Scopes follow what the first release wrote, in a field that its readers do not know and
+// therefore skip.
+func TestAReaderOfTheFirstReleaseReadsOn(t *testing.T) {
+	whole, first := Encode(scoped()), Encode(sample())
+	if !bytes.HasPrefix(whole, first) {
+		t.Fatal("what a reader of the first release reads has changed")
 	}
-	raw, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := Decode(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(got, sample()) {
-		t.Fatalf("the golden share reads as\n%+v", got)
-	}
-	if !bytes.Equal(Encode(sample()), raw) {
-		t.Error("the writer no longer writes what the golden file holds: is that a new version?")
+	for rest := whole[len(first):]; len(rest) > 0; {
+		number, kind, n := protowire.ConsumeField(rest)
+		if number != shareScope || n < 0 {
+			t.Fatalf("field %d of kind %d", number, kind)
+		}
+		rest = rest[n:]
 	}
 }
 
@@ -87,6 +124,10 @@ func TestAShareThatCannotBeReadIsRefused(t *testing.T) {
 	future := Encode(sample())
 	future[1] = 2 // the value of the first field, the version
 	unsorted := &Share{Instances: []Instance{{Evidence: Evidence{Callers: []Caller{{Hash: 2}, {Hash: 1}}}}}}
+	routes := &Share{}
+	for i := range MaxScopes + 1 {
+		routes.Scopes = append(routes.Scopes, Scope{Route: fmt.Sprint(i)})
+	}
 	negative := &Share{Instances: []Instance{{Windows: []Window{{Busy: -1}}}}}
 
 	for name, c := range map[string]struct {
@@ -96,6 +137,8 @@ func TestAShareThatCannotBeReadIsRefused(t *testing.T) {
 		"another version":     {future, "unknown format version: 2"},
 		"no version":          {nil, "unknown format version: 0"},
 		"too many instances":  {Encode(many), "more than 64 instances"},
+		"too many scopes":     {Encode(routes), "more than 17 scopes"},
+		"too many windows":    {Encode(&Share{Scopes: []Scope{{Windows: make([]Window, maxWindows+1)}}}), "more than 8 windows"},
 		"too many bytes":      {make([]byte, MaxShareBytes+1), "exceeds 65536"},
 		"callers unsorted":    {Encode(unsorted), "ascending order"},
 		"a negative busy sum": {Encode(negative), "busy time of -1"},
@@ -160,6 +203,7 @@ func TestShardsSplitInTwoWhenTheirNumberDoubles(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add(Encode(sample()))
+	f.Add(Encode(scoped()))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		share, err := Decode(raw)
@@ -170,6 +214,11 @@ func FuzzDecode(f *testing.F) {
 		for _, s := range fleet.Instances {
 			if s.Verdict.Weight < MinWeight || s.Verdict.Weight > 1 {
 				t.Fatalf("weight %g", s.Verdict.Weight)
+			}
+		}
+		for route := range fleet.Scopes {
+			if c := fleet.Circuit(route); !(c.Share(0) >= 0 && c.Share(0) <= 1) {
+				t.Fatalf("share %g", c.Share(0))
 			}
 		}
 		if _, err := Decode(Encode(share)); err != nil {
