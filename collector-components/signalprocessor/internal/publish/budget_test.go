@@ -129,7 +129,7 @@ func TestTheBudgetOfAFleet(t *testing.T) {
 		services, instances, collectors, callers = 1000, 10, 3, 4
 		warmUp, measured                         = 15, 20 // seconds
 		routes                                   = 4
-		followed                                 = 10     // services that one reader calls
+		followed                                 = 10 // services that one reader calls
 	)
 	r := rand.New(rand.NewPCG(1, 2))
 	now := time.Hour

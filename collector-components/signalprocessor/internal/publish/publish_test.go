@@ -208,9 +208,6 @@ func TestAGrowingServiceChangesItsLayout(t *testing.T) {
 		return len(k) >= 4
 	}, "the shares of the new layout, and none of the old")
 	f := follow(t, c, "s")
-	if err := f.WaitReady(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	if n := len(f.Fleet().Instances); n != 200 {
 		t.Errorf("%d instances are known", n)
 	}
