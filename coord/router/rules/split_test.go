@@ -61,7 +61,7 @@ func near(count int, p float64) bool {
 
 func TestEachArmHasItsShare(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	for range 20 {
+	for range 8 {
 		w := weights(r)
 		got := make(map[string]int)
 		for _, to := range place(split(w)) {
@@ -77,7 +77,7 @@ func TestEachArmHasItsShare(t *testing.T) {
 
 func TestANewArmTakesItsShareAndMovesNobodyElse(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
-	for range 20 {
+	for range 8 {
 		w := weights(r)
 		added := r.IntN(len(w))
 		before := append([]float64(nil), w...)
@@ -101,7 +101,7 @@ func TestANewArmTakesItsShareAndMovesNobodyElse(t *testing.T) {
 
 func TestAnotherWeightMovesTheDifferenceOnly(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
-	for range 20 {
+	for range 8 {
 		w := weights(r)
 		changed := r.IntN(len(w))
 		greater := append([]float64(nil), w...)
