@@ -20,7 +20,7 @@ func ExampleTelemetry_HTTPHandler() {
 		fmt.Println(err)
 		return
 	}
-	defer t.Shutdown(context.Background()) //nolint:errcheck // nobody listens in this example
+	defer t.Shutdown(context.Background())
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /stock", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "3 in stock") })
 	server := httptest.NewServer(t.HTTPHandler(mux, "stock"))
@@ -44,7 +44,7 @@ func ExampleTelemetry_GRPCServerOptions() {
 		fmt.Println(err)
 		return
 	}
-	defer t.Shutdown(context.Background()) //nolint:errcheck // nobody listens in this example
+	defer t.Shutdown(context.Background())
 	allow := func(ctx context.Context, in any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		return handler(ctx, in) // a guard
 	}
