@@ -10,7 +10,7 @@
 // OTLP; log/slog writes to the console and to OTLP, each line with the ids of its
 // trace; W3C trace context and baggage cross process boundaries. HTTP and gRPC
 // servers and clients are instrumented with [Telemetry.HTTPHandler],
-// [Telemetry.HTTPTransport], [Telemetry.GRPCServerOption] and
+// [Telemetry.HTTPTransport], [Telemetry.GRPCServerOptions] and
 // [Telemetry.GRPCDialOption].
 //
 // # Configuration
@@ -32,6 +32,24 @@
 // The fleet's routing follows it, so it
 // follows the OTLP endpoint, protocol, headers and OTEL_SDK_DISABLED only, and
 // not the variables that tune a service's own metrics.
+//
+// # Load reports
+//
+// An instrumented server also says how loaded it is now, in ORCA's formats: requests in
+// flight and what requests that met as many took, CPU utilization, requests and errors a
+// second, service demand and parallelism. The router asks for it; so do Envoy and gRPC's own
+// weighted_round_robin.
+//
+//   - HTTP: GET /.well-known/otelplat/load, and the response header endpoint-load-metrics
+//     for a request with "endpoint-load-metrics-format: TEXT".
+//   - gRPC: the trailer endpoint-load-metrics-bin of every call, and with
+//     [Telemetry.RegisterLoadReports] the method /otelplat.load.v1.Load/Report and the stream
+//     of xds.service.orca.v3.OpenRcaService.
+//
+// A probe is answered first: before tracing, before whatever the handler or an interceptor
+// decides or waits for, and it counts as no request. So it is answered to whoever reaches the
+// port: [WithoutLoadReports] is for servers that strangers reach. docs/signals.md has the
+// fields. All servers of one Telemetry share one count, as they share one process.
 //
 // # Events
 //

@@ -59,7 +59,8 @@ func (t *Telemetry) GRPCServerOptions() []grpc.ServerOption {
 
 // RegisterLoadReports registers what answers load probes, and ORCA's service for gRPC's
 // own weighted_round_robin with enableOobLoadReport: every 30 s at most, as ORCA has it.
-// The stream of the latter passes the interceptors of streams.
+// The stream of the latter passes the interceptors of streams, and grpc.Server.GracefulStop
+// waits for it as for any other: let Stop follow after a time.
 func (t *Telemetry) RegisterLoadReports(s grpc.ServiceRegistrar) { t.server.registerGRPC(s) }
 
 // GRPCDialOption instruments a gRPC client, and puts the trace context in its

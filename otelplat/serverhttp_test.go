@@ -165,7 +165,7 @@ func TestAProbeIsAnsweredWhileEveryRequestWaitsAndEveryoneIsRefused(t *testing.T
 func TestAProbeIsAGetThatNobodyKeeps(t *testing.T) {
 	client, base := web(t, alone(t), func(http.ResponseWriter, *http.Request) { t.Error("the handler was asked") })
 	report, resp, body := fetch(t, client, base, loadreport.Path, "TEXT")
-	if resp.StatusCode != 200 || resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Cache-Control") != "no-store" || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("%d, %v", resp.StatusCode, resp.Header)
 	}
 	if body != "TEXT named_metrics.in_flight=0" || report != "" {

@@ -193,6 +193,8 @@ func became(err error) reason {
 		return unannounced
 	case errors.Is(err, aggregate.ErrPreferred):
 		return preferred
+	case errors.Is(err, aggregate.ErrRoutes):
+		return routes
 	}
 	return full
 }

@@ -46,7 +46,7 @@ func (b *batch) durations(m pmetric.Metric) {
 		if dp.Count() == 0 {
 			continue
 		}
-		target, ok := targetOf(dp.Attributes())
+		target, route, ok := targetOf(dp.Attributes())
 		outcome, known := outcomes[text(dp.Attributes(), semconv.RouteOutcome)]
 		switch {
 		case !ok:
@@ -54,7 +54,7 @@ func (b *batch) durations(m pmetric.Metric) {
 		case !known:
 			count[badForm]++
 		default:
-			at := attempt{caller: b.caller, target: target, measurement: aggregate.Measurement{Outcome: outcome, Count: dp.Count(), Sum: dp.Sum()}}
+			at := attempt{caller: b.caller, target: target, measurement: aggregate.Measurement{Outcome: outcome, Route: route, Count: dp.Count(), Sum: dp.Sum()}}
 			if r := b.exponential(&at, dp, 1); r != taken {
 				count[r]++
 				continue
@@ -140,7 +140,7 @@ func (b *batch) ejections(m pmetric.Metric) {
 		return
 	}
 	for _, dp := range sum.DataPoints().All() {
-		if target, ok := targetOf(dp.Attributes()); !ok {
+		if target, _, ok := targetOf(dp.Attributes()); !ok {
 			count[badName]++
 		} else if dp.IntValue() > 0 {
 			b.ejected = append(b.ejected, ejection{b.caller, target})
@@ -151,8 +151,8 @@ func (b *batch) ejections(m pmetric.Metric) {
 // maxLabel bounds variant and zone.
 const maxLabel = 64
 
-func targetOf(attributes pcommon.Map) (aggregate.Target, bool) {
-	var t aggregate.Target
+// targetOf returns the instance that was called, and the route that led to it.
+func targetOf(attributes pcommon.Map) (t aggregate.Target, route string, ok bool) {
 	for name, v := range attributes.All() {
 		if v.Type() != pcommon.ValueTypeStr {
 			continue
@@ -166,8 +166,13 @@ func targetOf(attributes pcommon.Map) (aggregate.Target, bool) {
 			t.Variant = v.Str()
 		case semconv.RouteZone:
 			t.Zone = v.Str()
+		case semconv.RouteRoute:
+			route = v.Str()
 		}
 	}
 	err := errors.Join(coord.CheckName("service", t.Service), coord.CheckName("instance", t.Instance))
-	return t, err == nil && len(t.Variant) <= maxLabel && len(t.Zone) <= maxLabel
+	if route != "" {
+		err = errors.Join(err, coord.CheckName("route", route))
+	}
+	return t, route, err == nil && len(t.Variant) <= maxLabel && len(t.Zone) <= maxLabel
 }

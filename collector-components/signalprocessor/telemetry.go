@@ -38,6 +38,7 @@ const (
 	badClock               // times that cannot be right
 	full                   // beyond the bound of instances, series or callers
 	unannounced            // beyond the bound of instances that discovery does not know
+	routes                 // beyond the bound of a service's routes; taken for all but its route
 	preferred              // a better source tells of the same requests
 	unknownAddress         // no announced instance serves there
 	baseline               // the first point of a cumulative series
@@ -46,7 +47,7 @@ const (
 )
 
 var reasonNames = [numReasons]string{
-	"taken", "unauthenticated", "form", "name", "absurd", "clock", "full", "unannounced", "preferred", "address", "baseline", "foreign",
+	"taken", "unauthenticated", "form", "name", "absurd", "clock", "full", "unannounced", "routes", "preferred", "address", "baseline", "foreign",
 }
 
 // sourceAttribute is the attribute beside the reason.

@@ -19,6 +19,7 @@ import (
 	"github.com/otelplat/platform/coord/kv"
 	"github.com/otelplat/platform/coord/lock"
 	"github.com/otelplat/platform/coord/mirror"
+	"github.com/otelplat/platform/coord/router/override"
 	"github.com/otelplat/platform/coord/versioned"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.uber.org/goleak"
@@ -209,6 +210,17 @@ func TestEachRoleDoesItsWork(t *testing.T) {
 	_, err = versioned.New(c, versioned.Config).Put(ctx, "orders", []byte("{}"), versioned.PutOptions{Expect: versioned.Any})
 	if denied, ok := errors.AsType[*coord.DeniedError](err); !ok || denied.Role != "otelplat.fleet.controller" {
 		t.Errorf("a service writes configuration: %v", err)
+	}
+	open := override.Override{Service: "orders", Kind: override.Breaker, State: override.Open, For: time.Minute}
+	if _, err := override.Set(ctx, s.users[access.Operator], open); err != nil {
+		t.Errorf("override: %v", err)
+	}
+	if list, err := override.List(ctx, c, "orders"); err != nil || len(list) != 1 {
+		t.Errorf("a service reads overrides: %v, %v", list, err)
+	}
+	_, err = override.Set(ctx, c, open)
+	if denied, ok := errors.AsType[*coord.DeniedError](err); !ok || denied.Role != "otelplat.fleet.operator" {
+		t.Errorf("a service overrides: %v", err)
 	}
 }
 

@@ -140,8 +140,9 @@ func (f *follower[T]) list(ctx context.Context) error {
 	}
 	f.rejectedAt = rejected
 	f.rejected.Store(int64(len(rejected)))
+	f.state.Store(next)
+	f.knownCurrentAt(asked) // before who waits is told: what is ready has an age
 	f.publish(next, changed)
-	f.knownCurrentAt(asked)
 	return nil
 }
 

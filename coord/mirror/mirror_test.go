@@ -85,6 +85,18 @@ func TestItHoldsWhatWasThereAndFollowsWhatChanges(t *testing.T) {
 	follows(t, m, map[string]int{"b": 2})
 }
 
+// Readers that are told that it is ready ask for its age next.
+func TestWhatIsReadyHasAnAge(t *testing.T) {
+	c := coordtest.Client(t, coordtest.Etcd(t))
+	for range 50 {
+		m := open(t, c)
+		ready(t, m)
+		if age := m.Age(); age > patience {
+			t.Fatalf("it is ready, and its age is %v", age)
+		}
+	}
+}
+
 func TestWaitRevisionNeedsNoChangeUnderThePrefix(t *testing.T) {
 	c := coordtest.Client(t, coordtest.Etcd(t))
 	m := open(t, c)

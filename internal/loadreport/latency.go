@@ -21,9 +21,9 @@ const (
 )
 
 // latencies keeps recent completions by the requests in flight at their arrival, as
-// Prequal does (NSDI'24). The last 16 of each load are kept, so memory is bounded (21 kB)
-// and a busy server's answer is some milliseconds old. There are no locks: a reader may miss what
-// is written while it reads.
+// Prequal does (NSDI'24). The last 16 of each load are kept, so memory is bounded (11 kB)
+// and a busy server's answer is some milliseconds old. There are no locks: a reader may
+// miss what is written while it reads.
 type latencies [loads]recent
 
 type recent struct {
@@ -80,8 +80,10 @@ func (r *recent) fresh(samples []uint32, now time.Duration) []uint32 {
 	next := r.next.Load()
 	for i := uint32(1); i <= perLoad; i++ {
 		slot := r.slots[(next-i)%perLoad].Load()
-		age := int32(ms - uint32(slot>>32)) // negative when it ended after now was read
-		if slot == 0 || time.Duration(age)*time.Millisecond > maxLatencyAge {
+		// Negative when it ended after now was read, and when it is weeks old: the
+		// milliseconds of 32 bits come again after 50 days.
+		age := time.Duration(int32(ms-uint32(slot>>32))) * time.Millisecond
+		if slot == 0 || age > maxLatencyAge || age < -maxLatencyAge {
 			break
 		}
 		samples = append(samples, uint32(slot))

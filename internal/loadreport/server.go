@@ -19,8 +19,10 @@ type CPUTime struct{ User, System time.Duration }
 type Outcome uint8
 
 const (
-	OK     Outcome = iota
-	Failed         // by the server's fault
+	// OK is a request that was served: what it took tells of the next one.
+	OK Outcome = iota
+	// Failed is by the server's fault. One that is fast must not make it look fast.
+	Failed
 	// Neutral is neither failed nor worth its latency: who asked gave up, it was turned
 	// away unserved, or it is a stream that lasts as long as its ends like.
 	Neutral
@@ -110,7 +112,7 @@ func (s *Server) End(r Request, o Outcome) {
 	case OK:
 		s.latencies.add(r.inFlight, now, now-r.began)
 	case Failed:
-		s.failed.Add(1) // a failure that is fast must not make the server look fast
+		s.failed.Add(1)
 	}
 }
 

@@ -113,6 +113,10 @@ func TestTheLatencyIsThatOfRequestsThatMetThisLoad(t *testing.T) {
 			m.serve(1, 30*time.Millisecond, OK)
 			m.now += maxLatencyAge + time.Millisecond
 		}, 0, 0},
+		"unknown after a month": {func(m *machine) {
+			m.serve(1, 30*time.Millisecond, OK)
+			m.now += 30 * 24 * time.Hour
+		}, 0, 0},
 		"known for five seconds": {func(m *machine) {
 			m.serve(1, 30*time.Millisecond, OK)
 			m.now += maxLatencyAge

@@ -30,6 +30,7 @@ const (
 	RouteInstance = "otelplat.route.instance" // id of the instance called
 	RouteVariant  = "otelplat.route.variant"  // variant of the instance; absent when it has none
 	RouteZone     = "otelplat.route.zone"     // zone of the instance; absent when it has none
+	RouteRoute    = "otelplat.route.route"    // name of the route that the request took; absent when it took none
 	RouteOutcome  = "otelplat.route.outcome"  // one of the Outcome values
 	RouteReason   = "otelplat.route.reason"   // why the router acted
 

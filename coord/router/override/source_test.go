@@ -4,6 +4,7 @@ package override_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -24,6 +25,20 @@ func TestConformanceOfMemory(t *testing.T) {
 		s := override.Memory()
 		return coordtest.OverrideSubject{Source: s, Set: s.Set, Clear: s.Clear}
 	})
+}
+
+func TestServicesAreBounded(t *testing.T) {
+	s := override.Memory()
+	defer s.Close()
+	for i := range 1000 {
+		if _, err := s.Follow(t.Context(), fmt.Sprint("s", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := s.Follow(t.Context(), "more")
+	if tooMany, ok := errors.AsType[*override.TooManyError](err); !ok || tooMany.Limit != 1000 || tooMany.Service != "more" {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestConformanceOfEtcd(t *testing.T) {

@@ -35,7 +35,7 @@ func tell(event string, severity log.Severity, o *Override, reason string) {
 		attribute.String(semconv.RouteOverrideState, string(o.State)),
 		attribute.String(semconv.RouteOverrideBy, o.By),
 		attribute.String(semconv.RouteReason, reason),
-		attribute.Float64(semconv.RouteHold, o.For.Seconds()),
+		attribute.Float64(semconv.RouteOverrideFor, o.For.Seconds()),
 	)
 	otel.GetLoggerProvider().Logger(scope).Emit(context.Background(), r)
 }

@@ -106,7 +106,7 @@ func (c *checker) grpc(field, v string) {
 func (d *Document) check() *Error {
 	c := &checker{}
 	c.service(&d.Service)
-	c.settings("", &d.Settings, &d.Service.Failure)
+	c.settings("", &d.Settings, &d.Failure)
 	c.entries("variants", len(d.Variants), maxVariants)
 	for _, name := range slices.Sorted(maps.Keys(d.Variants)) {
 		c.variant("variants."+name, name, d.Variants[name])
@@ -267,7 +267,7 @@ func (c *checker) route(at string, r *Route, d *Document) {
 		c.refuse(at+".split", "of no weight", "an arm with a weight of more than 0")
 	}
 	c.key(at+".sticky", r.Sticky)
-	c.settings(at, &r.Settings, &d.Service.Failure)
+	c.settings(at, &r.Settings, &d.Failure)
 	if r.Retry.Budget != d.Retry.Budget {
 		c.refuse(at+".retry.budget", strconv.FormatFloat(r.Retry.Budget, 'g', -1, 64), "that of the service: its routes share one")
 	}

@@ -85,7 +85,7 @@ func parseNode(b []byte) (*yaml.Node, error) {
 }
 
 func noYAML(err error) *Error {
-	e := &Error{Value: "neither YAML nor JSON", Want: "fields"}
+	e := &Error{Line: 1, Value: "neither YAML nor JSON", Want: "fields"} // the parser names every line but the first
 	if at := yamlLine.FindStringSubmatch(err.Error()); at != nil {
 		e.Line, _ = strconv.Atoi(at[1]) // digits
 	}

@@ -3,6 +3,8 @@
 package rules_test
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -40,6 +42,20 @@ func TestConformanceOfEtcd(t *testing.T) {
 			},
 		}
 	})
+}
+
+func TestServicesAreBounded(t *testing.T) {
+	s := rules.Memory()
+	defer s.Close()
+	for i := range 1000 {
+		if _, err := s.Follow(t.Context(), fmt.Sprint("s", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := s.Follow(t.Context(), "more")
+	if tooMany, ok := errors.AsType[*rules.TooManyError](err); !ok || tooMany.Limit != 1000 || tooMany.Service != "more" {
+		t.Errorf("%v", err)
+	}
 }
 
 // A process that starts while etcd is away has the document that the one before it had.

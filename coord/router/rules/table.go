@@ -52,7 +52,7 @@ func (d *Document) Compile(own ...string) (*Table, error) {
 	}
 	t := &Table{
 		service:  d.Service,
-		settings: d.Settings.clone(),
+		settings: cloned(d.Settings),
 		variants: make(map[string]variant, len(d.Variants)),
 		hash:     newKey(d.Policy.Hash),
 		failure:  newHeader(d.Failure.Header),
@@ -71,7 +71,7 @@ func (d *Document) Compile(own ...string) (*Table, error) {
 func (t *Table) compile(r *Route) route {
 	c := route{
 		name: r.Name, match: newMatcher(&r.Match), part: r.Percent / 100, salt: hashText("route " + r.Name),
-		sticky: newKey(r.Sticky), settings: r.Settings.clone(),
+		sticky: newKey(r.Sticky), settings: cloned(r.Settings),
 	}
 	for _, a := range r.Split {
 		if a.Weight > 0 {
@@ -81,7 +81,7 @@ func (t *Table) compile(r *Route) route {
 	return c
 }
 
-func (s Settings) clone() Settings {
+func cloned(s Settings) Settings {
 	s.Retry.On, s.Retry.Methods = slices.Clone(s.Retry.On), slices.Clone(s.Retry.Methods)
 	return s
 }

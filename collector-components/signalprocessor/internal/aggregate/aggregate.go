@@ -3,6 +3,7 @@
 package aggregate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,6 +30,7 @@ var (
 	ErrFull        = errors.New("aggregate: too many instances")
 	ErrUnannounced = errors.New("aggregate: too many instances that discovery does not announce")
 	ErrPreferred   = errors.New("aggregate: a better source tells of the same requests")
+	ErrRoutes      = errors.New("aggregate: too many routes; counted for the instance and the service")
 )
 
 // Outcome is how attempts ended.
@@ -57,6 +59,8 @@ type Measurement struct {
 	Zero    uint64 // faster than the first bucket
 	Exact   bool   // without Buckets: all attempts are in bucket Offset of signal.Scale
 
+	Route string // of the routing document that the requests took; "" none
+
 	Source Source
 	Covers time.Duration // what it is about, up to now; 0 is a second
 
@@ -79,6 +83,7 @@ type Aggregate struct {
 	maxInstances int
 	services     map[string]*service
 	instances    int
+	scopes       int
 	admission    admission
 	memo         [memoSize]remembered
 }
@@ -87,6 +92,8 @@ type Aggregate struct {
 type service struct {
 	name        string
 	instances   map[string]*instance
+	scopes      map[string]*scope // by route; "" is the service as a whole
+	whole       *scope            // that one, nil when there is none
 	reporters   map[uint64]*reporter
 	unannounced int
 	shards      uint32
@@ -107,7 +114,7 @@ func (a *Aggregate) Instances() int { return a.instances }
 
 // Record takes in what a caller measured. It returns [ErrFull] or [ErrUnannounced] for
 // an instance beyond a limit, and [ErrPreferred] for what a better source of the same
-// caller tells too.
+// caller tells too. With [ErrRoutes] it is taken, but for its route.
 func (a *Aggregate) Record(now time.Duration, caller uint64, t Target, m *Measurement) error {
 	s := a.services[t.Service]
 	if s != nil && s.prefers(now, caller, m.Source) {
@@ -119,23 +126,7 @@ func (a *Aggregate) Record(now time.Duration, caller uint64, t Target, m *Measur
 	}
 	s.heard(now, caller, m)
 	in.record(now, caller, m)
-	return nil
-}
-
-// record takes in what a caller measured of the instance.
-func (in *instance) record(now time.Duration, caller uint64, m *Measurement) {
-	in.heard(now, m.Covers)
-	in.history.record(now, m)
-	if m.Outcome == Cancelled {
-		return
-	}
-	if c := in.caller(caller); c != nil {
-		s := c.slot(now)
-		s.requests += m.seen()
-		if m.Outcome != OK {
-			s.failures += m.seen()
-		}
-	}
+	return a.recordScopes(now, caller, s, m)
 }
 
 // Eject takes in that a router of the caller took an instance out of its rotation.
@@ -179,7 +170,7 @@ func (a *Aggregate) Serve(now time.Duration, principal uint64, t Target, source 
 func (a *Aggregate) service(name string) *service {
 	s := a.services[name]
 	if s == nil {
-		s = &service{name: name, instances: make(map[string]*instance), shards: 1, dirty: make(map[uint32]bool)}
+		s = &service{name: name, instances: make(map[string]*instance), scopes: make(map[string]*scope), shards: 1, dirty: make(map[uint32]bool)}
 		a.services[name] = s
 	}
 	return s
@@ -203,7 +194,7 @@ func (a *Aggregate) instance(now time.Duration, by uint64, s *service, t Target)
 		if s == nil {
 			s = a.service(t.Service)
 		}
-		in = &instance{id: t.Instance, last: now, by: by, announced: true}
+		in = &instance{id: t.Instance, observed: observed{last: now}, by: by, announced: true}
 		s.instances[t.Instance] = in
 		a.instances++
 		a.announce(s, in, known)
@@ -260,9 +251,10 @@ func (a *Aggregate) look(now time.Duration, s *service) {
 			}
 		}
 	}
+	a.lookScopes(now, s)
 	s.forgetReporters(now)
 	s.reshard()
-	if len(s.instances)+len(s.reporters)+len(s.dirty) == 0 && s.resharded == 0 {
+	if len(s.instances)+len(s.scopes)+len(s.reporters)+len(s.dirty) == 0 && s.resharded == 0 {
 		delete(a.services, s.name)
 	}
 }
@@ -366,12 +358,10 @@ func (a *Aggregate) Share(now time.Duration, w Work) (share *signal.Share, stale
 		share.Instances = append(share.Instances, known)
 		in.released, in.written, in.turned = in.published(now, &known.Evidence), true, false
 	}
-	slices.SortFunc(share.Instances, func(x, y signal.Instance) int {
-		if x.ID < y.ID {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(share.Instances, func(x, y signal.Instance) int { return cmp.Compare(x.ID, y.ID) })
+	if w.Shard == shardOfScopes {
+		share.Scopes = s.publishScopes(now)
+	}
 	delete(s.dirty, w.Shard)
 	stale, s.resharded = s.resharded, 0
 	return share, stale
@@ -413,6 +403,9 @@ func (a *Aggregate) Rewrite() {
 	for _, s := range a.services {
 		for id := range s.instances {
 			s.mark(signal.ShardOf(id, s.shards), true)
+		}
+		if len(s.scopes) > 0 {
+			s.mark(shardOfScopes, true)
 		}
 	}
 }

@@ -43,6 +43,13 @@ func (in *instance) published(now time.Duration, e *signal.Evidence) published {
 	return p
 }
 
+// published is [instance.published] of a scope, which has counts alone.
+func (s *scope) published(now time.Duration, e *signal.Evidence) published {
+	p := published{coarse: s.coarse(now), evidenceBad: judge(e, signal.ScopeRequests) == signal.Bad}
+	p.requests, p.failures, _, _ = s.history.summary(now, p.coarse)
+	return p
+}
+
 // moved reports whether what is known now differs from what readers know by more
 // than noise and enough to matter.
 func (p *published) moved(now *published) bool {
@@ -52,12 +59,18 @@ func (p *published) moved(now *published) bool {
 	if now.coarse && now.requests == 0 {
 		return false // the next report is late
 	}
-	a, b := float64(p.requests), float64(now.requests)
-	if hi, lo := max(a, b), min(a, b); hi >= rateMatters*lo && hi-lo > beyondNoise*math.Sqrt(hi) {
-		return true // counts are Poisson: their deviation is their root
-	}
-	return ratioMoved(p, now) || latencyMoved(p, now)
+	return rateMoved(p, now) || ratioMoved(p, now) || latencyMoved(p, now)
 }
+
+// rateMoved compares counts, which are Poisson: their deviation is their root.
+func rateMoved(p, now *published) bool {
+	a, b := float64(p.requests), float64(now.requests)
+	hi, lo := max(a, b), min(a, b)
+	return hi >= rateMatters*lo && hi-lo > beyondNoise*math.Sqrt(hi)
+}
+
+// ratio returns the share of the requests that failed, 0 when there were none.
+func (p *published) ratio() float64 { return float64(p.failures) / float64(max(p.requests, 1)) }
 
 // capacityMoved compares service demands like latencies, whose scatter they share.
 func (p *published) capacityMoved(now *published) bool {

@@ -3,7 +3,6 @@
 package aggregate
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -17,12 +16,9 @@ const forget = 30 * time.Second
 // instance is what this collector knows about one instance.
 type instance struct {
 	id, variant, zone string
-	history           history
-	callers           []*caller     // ascending by hash, at most signal.MaxCallers: those with the smallest
-	last              time.Duration // that is known to have had traffic
-	fine              time.Duration // until which the last 10 s are known; 0: never
-	capacity          capacity.Model
-	ownReport         time.Duration // until which standard metrics of it do not count
+	observed
+	capacity  capacity.Model
+	ownReport time.Duration // until which standard metrics of it do not count
 
 	by        uint64 // the principal that told of it first
 	announced bool   // by discovery
@@ -32,10 +28,7 @@ type instance struct {
 	turned   bool         // the verdict turned since it was published
 	released published    // what was published last
 	written  bool         // something was
-	touched  bool         // something came since the last look
 	looked   int64        // second of the last comparison with what was published
-
-	room []signal.Caller // of the evidence of a look
 }
 
 // latch keeps a verdict beyond the traffic that led to it.
@@ -47,82 +40,23 @@ type latch struct {
 	evidence signal.Evidence // that condemned; in state Bad only
 }
 
-// heard notes that callers told of the instance, over a time that ends now.
-func (in *instance) heard(now, covers time.Duration) {
-	in.present(now, covers)
-	if covers <= fine {
-		in.fine = now + tens*10*time.Second
-	}
-}
-
-// present notes that somebody did. An instance that is told of each minute is not
-// forgotten in between.
-func (in *instance) present(now, covers time.Duration) {
-	in.touched = true
-	in.last = max(in.last, now+covers)
-}
-
-// coarse reports whether nothing tells of single seconds any more, but something of minutes.
-func (in *instance) coarse(now time.Duration) bool { return now >= in.fine }
-
-// caller returns the record of a caller, nil when 32 others have smaller hashes.
-func (in *instance) caller(hash uint64) *caller {
-	at, found := slices.BinarySearchFunc(in.callers, hash, func(c *caller, h uint64) int { return cmp.Compare(c.hash, h) })
-	switch {
-	case found:
-		return in.callers[at]
-	case at == signal.MaxCallers:
-		return nil
-	case len(in.callers) == signal.MaxCallers:
-		in.callers = in.callers[:signal.MaxCallers-1] // the greatest makes room
-	}
-	c := &caller{hash: hash}
-	in.callers = slices.Insert(in.callers, at, c)
-	return c
-}
-
 // evidence is what callers saw over the shortest of the last 1 to 10 s that holds
 // enough requests, or over the last 10 s when none does. Seconds before since do
 // not count.
 // The callers are put into room.
 func (in *instance) evidence(now time.Duration, since int64, room []signal.Caller) signal.Evidence {
-	current := secondOf(now)
-	e := signal.Evidence{Callers: room[:0]}
-	for e.Seconds = 1; ; e.Seconds++ {
-		if s := current - int64(e.Seconds) + 1; s >= since {
+	current, requests, length := secondOf(now), uint64(0), int64(1)
+	for ; ; length++ {
+		if s := current - length + 1; s >= since {
 			if at := &in.history.second[mod(s)]; at.at == s {
-				e.Requests += at.seen
-				e.Failures += at.failed
+				requests += at.seen
 			}
 		}
-		if e.Requests >= signal.MinRequests || e.Seconds == seconds {
+		if requests >= signal.MinRequests || length == seconds {
 			break
 		}
 	}
-	from := max(current-int64(e.Seconds)+1, since)
-	for _, c := range in.callers {
-		if c.last < from {
-			continue
-		}
-		seen := signal.Caller{Hash: c.hash}
-		for i := range c.slots {
-			if at := &c.slots[i]; at.at >= from {
-				seen.Requests += at.requests
-				seen.Failures += at.failures
-				seen.Ejected = seen.Ejected || at.ejected
-			}
-		}
-		if seen.Requests > 0 || seen.Ejected {
-			e.Callers = append(e.Callers, seen)
-		}
-	}
-	return e
-}
-
-// mod is the place of a second in a ring; seconds before the start have one too.
-func mod(s int64) int64 {
-	const n = seconds + 1
-	return ((s % n) + n) % n
+	return in.over(current, length, since, room)
 }
 
 // since is the first second that says something new after the latch's state began:
@@ -161,7 +95,7 @@ func (in *instance) look(now, base time.Duration) signal.Evidence {
 	if l.state != in.verdict {
 		in.verdict, in.turned = l.state, true
 	}
-	in.callers = slices.DeleteFunc(in.callers, func(c *caller) bool { return secondOf(now)-c.last > seconds })
+	in.forgetCallers(now)
 	if l.state == signal.Bad {
 		return l.evidence
 	}

@@ -15,10 +15,11 @@ const memoSize = 64
 // remembered is where an announced instance is, and that no better source of a caller
 // tells of it.
 type remembered struct {
-	known  *endpoint.Instance
-	in     *instance
-	caller uint64
-	at     time.Duration
+	known   *endpoint.Instance
+	service *service
+	in      *instance
+	caller  uint64
+	at      time.Duration
 }
 
 // Span is one call of an announced instance, with what its client span says.
@@ -37,12 +38,13 @@ func (a *Aggregate) RecordSpan(now time.Duration, s *Span) error {
 	r := &a.memo[s.Known.Number%memoSize]
 	if r.known == s.Known && r.caller == s.Caller && r.at == now {
 		r.in.record(now, s.Caller, &m)
-		return nil
+		return a.recordScopes(now, s.Caller, r.service, &m)
 	}
 	target := Target{s.Known.Service, s.Known.ID, s.Known.Variant, s.Known.Zone}
 	if err := a.Record(now, s.Caller, target, &m); err != nil {
 		return err
 	}
-	*r = remembered{s.Known, a.services[target.Service].instances[target.Instance], s.Caller, now}
+	of := a.services[target.Service]
+	*r = remembered{s.Known, of, of.instances[target.Instance], s.Caller, now}
 	return nil
 }

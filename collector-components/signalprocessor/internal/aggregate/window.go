@@ -43,8 +43,8 @@ func (s *slot) addTo(w *signal.Window) {
 	w.Latency.Add(&s.latency)
 }
 
-// record takes in one measurement.
-func (s *slot) record(m *Measurement) {
+// record takes in one measurement; untimed, its latency is left out.
+func (s *slot) record(m *Measurement, untimed bool) {
 	s.busy += m.Sum
 	if m.Outcome == Cancelled {
 		return // took time, but says nothing of the instance
@@ -52,7 +52,9 @@ func (s *slot) record(m *Measurement) {
 	s.requests += m.Count
 	switch m.Outcome {
 	case OK:
-		s.times(m)
+		if !untimed {
+			s.times(m)
+		}
 	case Error:
 		s.errors += m.Count
 	case Timeout:
@@ -85,6 +87,8 @@ func (s *slot) times(m *Measurement) {
 type history struct {
 	second [seconds + 1]slot // one more: the current second is not complete
 	ten    [tens + 1]slot
+
+	untimed bool // latencies are not kept
 }
 
 func secondOf(now time.Duration) int64 { return int64(now / time.Second) }
@@ -96,7 +100,7 @@ func (h *history) record(now time.Duration, m *Measurement) {
 		at.reset(s)
 	}
 	if m.Covers <= fine {
-		at.record(m)
+		at.record(m, h.untimed)
 	}
 	if m.Outcome != Cancelled {
 		at.seen += m.seen()
@@ -109,7 +113,7 @@ func (h *history) record(now time.Duration, m *Measurement) {
 	if long.at != t {
 		long.reset(t)
 	}
-	long.record(m)
+	long.record(m, h.untimed)
 }
 
 // inFlight returns how many requests the callers had in flight on average over a time that

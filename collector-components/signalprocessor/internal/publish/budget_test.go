@@ -120,7 +120,7 @@ func poisson(r *rand.Rand, mean float64) int {
 
 // TestTheBudgetOfAFleet has 1,000 services of 10 instances, four callers each, and three
 // collectors, in virtual time. Callers and servers report once a second; some instances
-// fail, some services have their load change by a half.
+// fail, some services have their load change by a half. Every other service has four routes.
 func TestTheBudgetOfAFleet(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes half a minute")
@@ -128,7 +128,8 @@ func TestTheBudgetOfAFleet(t *testing.T) {
 	const (
 		services, instances, collectors, callers = 1000, 10, 3, 4
 		warmUp, measured                         = 15, 20 // seconds
-		followed                                 = 10     // services that one reader calls
+		routes                                   = 4
+		followed                                 = 10 // services that one reader calls
 	)
 	r := rand.New(rand.NewPCG(1, 2))
 	now := time.Hour
@@ -165,6 +166,9 @@ func TestTheBudgetOfAFleet(t *testing.T) {
 		for i, l := range loads {
 			for c := range callers {
 				l.measured(r, callers, func(m *aggregate.Measurement) {
+					if i/instances%2 == 0 {
+						m.Route = fmt.Sprint("route-", r.IntN(routes))
+					}
 					if err := fleet[(i/instances+c)%collectors].Aggregate.Record(now, signal.HashCaller(fmt.Sprint("caller-", i/instances%97, c)), l.target, m); err != nil {
 						t.Fatal(err)
 					}
@@ -218,7 +222,14 @@ func TestTheBudgetOfAFleet(t *testing.T) {
 			}
 			shares = append(shares, share)
 		}
-		for id, in := range signal.Merge(shares).Instances {
+		fleet := signal.Merge(shares)
+		if n := len(fleet.Scopes); n != 1+routes*(1-s%2) {
+			t.Errorf("service %d has %d scopes", s, n)
+		}
+		if c := fleet.Circuit(""); c.State != signal.Closed {
+			t.Errorf("one or two instances of ten fail, and %v", c)
+		}
+		for id, in := range fleet.Instances {
 			if failing[id] && in.Verdict.State == signal.Bad {
 				known++
 			} else if well[id] && in.Verdict.State == signal.Bad {

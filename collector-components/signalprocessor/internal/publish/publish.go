@@ -197,7 +197,7 @@ func (p *Publisher) write(ctx context.Context, w aggregate.Work) error {
 	key := p.Prefix + signal.Key(w.Service, w.Shard, w.Shards, p.Collector)
 	size := 0
 	op := clientv3.OpDelete(key)
-	if len(share.Instances) > 0 {
+	if len(share.Instances)+len(share.Scopes) > 0 {
 		value := signal.Encode(share)
 		if len(value) > signal.MaxShareBytes {
 			p.Lock.Lock()
@@ -206,7 +206,10 @@ func (p *Publisher) write(ctx context.Context, w aggregate.Work) error {
 			if spread {
 				return nil // its instances are pending in shares of their own
 			}
-			value = signal.Encode(withoutLatency(share))
+			if value = signal.Encode(withoutLatency(share)); len(value) > signal.MaxShareBytes {
+				share.Scopes = share.Scopes[:min(1, len(share.Scopes))] // no verdict on an instance gives way to one on a route
+				value = signal.Encode(share)
+			}
 		}
 		size = len(value)
 		op = clientv3.OpPut(key, string(value), clientv3.WithLease(p.lease))

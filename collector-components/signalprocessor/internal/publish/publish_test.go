@@ -211,4 +211,23 @@ func TestAGrowingServiceChangesItsLayout(t *testing.T) {
 	if n := len(f.Fleet().Instances); n != 200 {
 		t.Errorf("%d instances are known", n)
 	}
+	if s := f.Fleet().Scopes[""]; s == nil || s.Window(60) == nil {
+		t.Errorf("the service as a whole: %+v", s)
+	}
+}
+
+// The circuit is in the share of shard 0, whatever instances are there.
+func TestACircuitOpensForEveryReader(t *testing.T) {
+	c := coordtest.Client(t, coordtest.Etcd(t))
+	f := follow(t, c, "s")
+	p := run(t, c, "c1")
+	p.report(t, "s", "a", "x", 20, 0)
+	coordtest.Eventually(t, patience, func() bool { return state(f, "a") == "good" }, "the instance is known")
+	if got := f.Fleet().Circuit(""); got.State != signal.Closed {
+		t.Errorf("%v", got)
+	}
+	for _, caller := range []string{"x", "y", "z"} {
+		p.report(t, "s", "a", caller, 0, 200)
+	}
+	coordtest.Eventually(t, patience, func() bool { fleet := f.Fleet(); return fleet != nil && fleet.Circuit("").State == signal.Open }, "the circuit is open")
 }
