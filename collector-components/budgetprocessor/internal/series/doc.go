@@ -5,7 +5,7 @@
 // tenant together. It knows no clock and no telemetry.
 //
 //	s := series.NewService(memory, tenant)
-//	out := s.Process(now, limits, 0, resourceMetrics)
+//	out := s.Process(now, limits, series.Thinning{}, resourceMetrics)
 //	// out.In == out.Kept + out.Folded() + out.Dropped()
 //
 // # What counts
