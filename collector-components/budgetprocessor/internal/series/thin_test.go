@@ -86,8 +86,8 @@ func TestEverySeriesKeepsItsPartSpreadOverTheTime(t *testing.T) {
 						}
 						longest = max(longest, rounds-last[id])
 					}
-					if most := 5 / part; float64(longest) > most {
-						t.Errorf("a series has no point in %d, expected one in %.0f at least", longest, most)
+					if most := 2.5 / part; float64(longest) > most {
+						t.Errorf("a series has no point in %d, expected one in %.0f", longest, most)
 					}
 				})
 			}
