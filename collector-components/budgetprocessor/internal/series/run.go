@@ -258,10 +258,10 @@ func (r *run) emit(add func(t *target)) {
 // numbers works on the points of a gauge or a sum.
 func (r *run) numbers(points pmetric.NumberDataPointSlice, gauge bool) {
 	points.RemoveIf(func(dp pmetric.NumberDataPoint) bool {
-		attributes, passed := dp.Attributes(), r.out.Passed
+		attributes := dp.Attributes()
 		hash := r.meet(attributes, dp.Timestamp())
-		if !r.stays(hash, attributes, dp.Timestamp()) {
-			r.cut(hash, attributes, passed, !r.carries() || r.carryNumber(hash, dp))
+		if why := r.thinned(hash, attributes, dp.Timestamp()); why != stays {
+			r.cut(why, hash, attributes, !r.carries() || r.carryNumber(hash, dp))
 			return true
 		}
 		if r.owed() {
@@ -295,10 +295,10 @@ func (r *run) numbers(points pmetric.NumberDataPointSlice, gauge bool) {
 // explicits works on the points of a histogram with bounds.
 func (r *run) explicits(points pmetric.HistogramDataPointSlice) {
 	points.RemoveIf(func(dp pmetric.HistogramDataPoint) bool {
-		attributes, passed := dp.Attributes(), r.out.Passed
+		attributes := dp.Attributes()
 		hash := r.meet(attributes, dp.Timestamp())
-		if !r.stays(hash, attributes, dp.Timestamp()) {
-			r.cut(hash, attributes, passed, !r.carries() || r.carryExplicit(hash, dp))
+		if why := r.thinned(hash, attributes, dp.Timestamp()); why != stays {
+			r.cut(why, hash, attributes, !r.carries() || r.carryExplicit(hash, dp))
 			return true
 		}
 		if r.owed() {
@@ -330,10 +330,10 @@ func (r *run) explicits(points pmetric.HistogramDataPointSlice) {
 // exponentials works on the points of an exponential histogram.
 func (r *run) exponentials(points pmetric.ExponentialHistogramDataPointSlice) {
 	points.RemoveIf(func(dp pmetric.ExponentialHistogramDataPoint) bool {
-		attributes, passed := dp.Attributes(), r.out.Passed
+		attributes := dp.Attributes()
 		hash := r.meet(attributes, dp.Timestamp())
-		if !r.stays(hash, attributes, dp.Timestamp()) {
-			r.cut(hash, attributes, passed, !r.carries() || r.carryExponential(hash, dp))
+		if why := r.thinned(hash, attributes, dp.Timestamp()); why != stays {
+			r.cut(why, hash, attributes, !r.carries() || r.carryExponential(hash, dp))
 			return true
 		}
 		if r.owed() {
@@ -365,10 +365,10 @@ func (r *run) exponentials(points pmetric.ExponentialHistogramDataPointSlice) {
 // summaries works on the points of a summary, which cannot be merged.
 func (r *run) summaries(points pmetric.SummaryDataPointSlice) {
 	points.RemoveIf(func(dp pmetric.SummaryDataPoint) bool {
-		attributes, passed := dp.Attributes(), r.out.Passed
+		attributes := dp.Attributes()
 		hash := r.meet(attributes, dp.Timestamp())
-		if !r.stays(hash, attributes, dp.Timestamp()) {
-			r.cut(hash, attributes, passed, true)
+		if why := r.thinned(hash, attributes, dp.Timestamp()); why != stays {
+			r.cut(why, hash, attributes, true)
 			return true
 		}
 		t, keep := r.judge(hash, attributes, dp.Timestamp())

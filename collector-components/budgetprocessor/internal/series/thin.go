@@ -43,11 +43,20 @@ const (
 	nthStep  = 0x6a09e667f3bcc909 // 2^64 * (√2-1): points that lie in one slot
 )
 
-// stays says whether a point stays, and counts one that passes the first cut.
-func (r *run) stays(hash uint64, attributes pcommon.Map, at pcommon.Timestamp) bool {
+// fate is what a thinning has for a point.
+type fate uint8
+
+const (
+	stays fate = iota
+	cutByTurn
+	cutAgain
+)
+
+// thinned says whether a point stays, and counts one that passes the first cut.
+func (r *run) thinned(hash uint64, attributes pcommon.Map, at pcommon.Timestamp) fate {
 	if r.thin == (Thinning{}) {
 		r.out.Passed++
-		return true
+		return stays
 	}
 	if at == 0 {
 		at = pcommon.Timestamp(r.now)
@@ -62,10 +71,13 @@ func (r *run) stays(hash uint64, attributes pcommon.Map, at pcommon.Timestamp) b
 	}
 	turn += r.nth * nthStep
 	if turn>>8 < r.thin.Below {
-		return false
+		return cutByTurn
 	}
 	r.out.Passed++
-	return r.thin.Again == 0 || Combine(hash, turn)>>8 >= r.thin.Again
+	if Combine(hash, turn)>>8 < r.thin.Again {
+		return cutAgain
+	}
+	return stays
 }
 
 // place is where in the turns a series begins. It is no identity: series that share one
@@ -117,11 +129,11 @@ func word(s string) uint64 {
 
 // cut counts a point that does not stay. Its series is as active as before: it is one
 // that is sent, and would be a new one else after a few points that go.
-func (r *run) cut(hash uint64, attributes pcommon.Map, passed int, carried bool) {
+func (r *run) cut(why fate, hash uint64, attributes pcommon.Map, carried bool) {
 	switch {
 	case !carried:
 		r.out.DroppedUncarried++
-	case r.out.Passed > passed:
+	case why == cutAgain:
 		r.out.DroppedSkewed++
 	default:
 		r.out.DroppedRate++
