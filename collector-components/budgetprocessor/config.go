@@ -30,7 +30,8 @@ type Config struct {
 	// SeriesWindow is how long a series counts that is not seen any more.
 	SeriesWindow time.Duration `mapstructure:"series_window"`
 
-	// FoldedSeries is how many cumulative series of a service may be folded.
+	// FoldedSeries is of how many series of a service values are kept: cumulative ones that
+	// are folded, and deltas that are thinned.
 	FoldedSeries int `mapstructure:"folded_series"`
 
 	// MemoryMiB bounds what is kept of series.

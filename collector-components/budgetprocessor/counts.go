@@ -37,6 +37,7 @@ const (
 	droppedBudget
 	droppedTenant
 	droppedSkewed
+	droppedUncarried
 	droppedFoldedFull
 	droppedMetricsFull
 	droppedUnmergeable
@@ -53,6 +54,7 @@ const (
 var outcomeNames = [outcomes][2]string{
 	kept:          {"kept", ""},
 	droppedBudget: {"dropped", "budget"}, droppedTenant: {"dropped", "tenant"}, droppedSkewed: {"dropped", "skewed"},
+	droppedUncarried:   {"dropped", "uncarried"},
 	droppedFoldedFull:  {"dropped", "folded_full"},
 	droppedMetricsFull: {"dropped", "metrics_full"}, droppedUnmergeable: {"dropped", "unmergeable"},
 	foldedSeries: {"folded", "series"}, foldedMetric: {"folded", "metric"}, foldedLabel: {"folded", "label"},

@@ -41,12 +41,17 @@
 // what they stand for. A span that came with a stricter threshold passes as it is, and
 // what it stands for is part of the reckoning: two budgets one behind the other cut
 // once. Log records in traces are kept by the trace, others so that the bytes come out,
-// fairly by turns. Of data points whole series are left out, in one process always the
-// same ones at one ratio; each process chooses others, by a hash with a key of its own,
-// so that no sender can name its series such that they stay.
+// fairly by turns.
 //
-// The randomness is the sender's choice. Where the cut by it keeps far more than it
-// should, traces are cut again, by a keyed hash of their ids; the reason is "skewed".
+// Data points are thinned in time: every series keeps the same part of its points,
+// spread over it. Which ones follows from the series and their time, so that collectors
+// and retries choose alike. Values of cumulative series and of gauges lose resolution
+// only; deltas that are cut are in the next point of their series, but for those that
+// there is no room for, whose reason is "uncarried".
+//
+// The randomness of traces and the time of points are the sender's choice. Where the cut
+// by it keeps far more than it should, they are cut again, by a keyed hash; the reason is
+// "skewed".
 // Trace ids that are not random but small are all cut over the budget.
 //
 // A tenant's budget counts what the budgets of its services left. A source that was

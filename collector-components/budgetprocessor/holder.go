@@ -59,6 +59,13 @@ func (g *gate) again(now time.Duration, expected, passed float64, indebted bool)
 	return g.skew.Again(now, expected, passed, indebted)
 }
 
+// second returns the ratio of the second cut as it is.
+func (g *gate) second() float64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.skew.Ratio()
+}
+
 // read returns the demand a second, and what was asked for and cut until now.
 func (g *gate) read(now time.Duration) (rate, asked, cut float64) {
 	g.mu.Lock()
@@ -136,7 +143,7 @@ func (l *ledger) ratio(a *account, k kind, d *volume.Demand) (p float64, byTenan
 }
 
 // again returns the ratio of a second cut of what a first one kept of a batch by the
-// randomness of its traces, which the sender chose.
+// randomness of its traces, or the times of its points, which the sender chose.
 func (l *ledger) again(a *account, k kind, expected, passed float64) float64 {
 	indebted := a.volume[k].indebted(l.cfg.Burst) ||
 		l.limits(&a.of.holder).of[k] > 0 && a.of.volume[k].indebted(l.cfg.Burst)

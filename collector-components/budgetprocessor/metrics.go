@@ -37,18 +37,25 @@ func (l *ledger) points(a *account, rm pmetric.ResourceMetrics) {
 	var d volume.Demand
 	d.Add(float64(dataPointsOf(rm)), 1)
 	p, byTenant := l.ratio(a, dataPoints, &d)
+	thin := series.Thinning{Below: tracestate.Threshold(p)}
+	if p < 1 {
+		thin.Again = tracestate.Threshold(a.volume[dataPoints].second())
+	}
 	f := l.limits(&a.holder)
 	a.of.series.Limit.Store(int64(l.limits(&a.of.holder).of[seriesCount]))
 	out := a.series.Process(l.now(), series.Limits{
 		Series: int(f.of[seriesCount]), SeriesPerMetric: f.seriesPerMetric, ValuesPerLabel: f.perLabel,
 		Folded: l.cfg.FoldedSeries, Window: l.cfg.SeriesWindow,
-	}, tracestate.Threshold(p), rm)
-	l.spend(a, dataPoints, float64(out.In-out.DroppedRate), float64(out.DroppedRate), byTenant)
+	}, thin, rm)
+	if p < 1 {
+		l.again(a, dataPoints, d.Kept(p), float64(out.Passed)) // the next batch is cut by it
+	}
+	l.spend(a, dataPoints, float64(out.In-out.Cut()), float64(out.Cut()), byTenant)
 
 	c.dropped(signalMetrics, out.DroppedRate, byTenant)
 	items := &c.items[signalMetrics]
 	for o, n := range [outcomes]int{
-		kept: out.Kept, added: out.Emitted,
+		kept: out.Kept, added: out.Emitted, droppedSkewed: out.DroppedSkewed, droppedUncarried: out.DroppedUncarried,
 		droppedFoldedFull: out.DroppedFoldedFull, droppedMetricsFull: out.DroppedMetricsFull, droppedUnmergeable: out.DroppedUnmergeable,
 		foldedSeries: out.FoldedService, foldedMetric: out.FoldedMetric, foldedLabel: out.FoldedLabel,
 		foldedTenant: out.FoldedTenant, foldedMemory: out.FoldedMemory,
@@ -57,7 +64,7 @@ func (l *ledger) points(a *account, rm pmetric.ResourceMetrics) {
 			items[o].Add(int64(n))
 		}
 	}
-	if beyond := out.Folded() + out.Dropped() - out.DroppedRate; beyond > 0 {
+	if beyond := out.Folded() + out.Dropped() - out.Cut(); beyond > 0 {
 		a.folded.Add(int64(beyond))
 	}
 	if out.FoldedTenant > 0 {
@@ -66,7 +73,7 @@ func (l *ledger) points(a *account, rm pmetric.ResourceMetrics) {
 	switch {
 	case rm.ScopeMetrics().Len() == 0:
 		bytes = 0
-	case out.Kept != out.In:
+	case out.Kept != out.In || out.Delivered:
 		bytes = int64(size.ResourceMetrics(rm))
 	}
 	c.out[signalMetrics].Add(bytes)

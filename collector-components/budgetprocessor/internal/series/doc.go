@@ -2,10 +2,11 @@
 
 // Package series holds the number of a service's metric series to limits: of the
 // service, of each metric, of the values of each label, and of the services of a
-// tenant together. It knows no clock and no telemetry.
+// tenant together. And it thins them in time, when there are too many points a second.
+// It knows no clock and no telemetry.
 //
 //	s := series.NewService(memory, tenant)
-//	out := s.Process(now, limits, 0, resourceMetrics)
+//	out := s.Process(now, limits, series.Thinning{}, resourceMetrics)
 //	// out.In == out.Kept + out.Folded() + out.Dropped()
 //
 // # What counts
@@ -46,8 +47,25 @@
 // are none; what there is no room for in the tables; overflow series of more than a
 // tenth of the limit's resources and metrics.
 //
+// # Thinning
+//
+// At a [Thinning] every series keeps the same part of its points, chosen by the series
+// and the time, see there. That is before the limits: what does not stay makes no
+// series, but one that is active remains so.
+//
+// Deltas that do not stay are carried into the next point of their series, and are part
+// of it whatever becomes of it: 32 bytes for a number, its buckets for a histogram, in
+// the tables of what is folded. What there is no room for, or is no number, is counted
+// as uncarried. What is carried is lost with a series that is not heard again within
+// the window, and with a histogram that changes its bounds.
+//
+// The first export of a resource may be thinned too. Then nobody knows whether a
+// cumulative series that appears in it later is new; it counts as if it came with a new
+// resource.
+//
 // # What it takes
 //
-// A known series costs a look-up and no allocation. All tables of a process share one
+// A known series costs a look-up and no allocation, a point that is cut too. A number
+// that takes along what was cut is written anew, which pdata allocates. All tables of a process share one
 // [Memory], and a table that may not grow counts as full.
 package series

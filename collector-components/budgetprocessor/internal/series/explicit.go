@@ -43,12 +43,16 @@ func (a *total) since(b *total) total {
 	return total{count: a.count - b.count, sum: a.sum - b.sum, noSum: a.noSum || b.noSum, noRange: true}
 }
 
+func explicitTotal(dp pmetric.HistogramDataPoint) total {
+	return total{
+		count: dp.Count(), sum: dp.Sum(), noSum: !dp.HasSum(),
+		min: dp.Min(), max: dp.Max(), noRange: !dp.HasMin() || !dp.HasMax(),
+	}
+}
+
 func explicitOf(dp pmetric.HistogramDataPoint) explicit {
 	return explicit{
-		total: total{
-			count: dp.Count(), sum: dp.Sum(), noSum: !dp.HasSum(),
-			min: dp.Min(), max: dp.Max(), noRange: !dp.HasMin() || !dp.HasMax(),
-		},
+		total:  explicitTotal(dp),
 		bounds: dp.ExplicitBounds().AsRaw(), counts: dp.BucketCounts().AsRaw(),
 	}
 }
@@ -97,27 +101,50 @@ func (h *explicit) none() explicit {
 	return explicit{total: total{noSum: h.noSum, noRange: true}, bounds: h.bounds, counts: make([]uint64, len(h.counts))}
 }
 
+// set writes the total into a point of either kind.
+func (a *total) set(dp interface {
+	SetCount(uint64)
+	SetSum(float64)
+	RemoveSum()
+	SetMin(float64)
+	RemoveMin()
+	SetMax(float64)
+	RemoveMax()
+}) {
+	dp.SetCount(a.count)
+	if a.noSum {
+		dp.RemoveSum()
+	} else {
+		dp.SetSum(a.sum)
+	}
+	if a.noRange {
+		dp.RemoveMin()
+		dp.RemoveMax()
+	} else {
+		dp.SetMin(a.min)
+		dp.SetMax(a.max)
+	}
+}
+
 func (h *explicit) set(dp pmetric.HistogramDataPoint) {
-	dp.SetCount(h.count)
-	if !h.noSum {
-		dp.SetSum(h.sum)
-	}
-	if !h.noRange {
-		dp.SetMin(h.min)
-		dp.SetMax(h.max)
-	}
+	h.total.set(dp)
 	dp.ExplicitBounds().FromRaw(h.bounds)
 	dp.BucketCounts().FromRaw(h.counts)
 }
 
-// lastHistogram is what a folded cumulative histogram said last.
+// lastHistogram is what a folded cumulative histogram said last, or what was cut of one
+// of deltas.
 type lastHistogram struct {
 	start       pcommon.Timestamp
 	generation  uint32
 	size        int
+	owes        bool // to the next point of its series
 	explicit    explicit
 	exponential exponential
 }
+
+// histogramBytes is what a histogram takes: as much as eight or more numbers.
+func histogramBytes(buckets int) int { return 256 + 16*buckets }
 
 // last returns what a folded histogram said last, and whether this is the first time;
 // nil when there is no room.
@@ -126,8 +153,7 @@ func (r *run) last(hash uint64, buckets int) (l *lastHistogram, isNew bool) {
 	if l = s.histograms[hash]; l != nil {
 		return l, false
 	}
-	// A histogram takes what eight or more numbers take.
-	size := 256 + 16*buckets
+	size := histogramBytes(buckets)
 	if len(s.histograms) >= s.lasts.most/8 || !s.fix(size) {
 		return nil, true
 	}

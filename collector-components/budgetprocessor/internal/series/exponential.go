@@ -30,14 +30,22 @@ const (
 
 	// minScale is where a bucket holds every number there is.
 	minScale = -11
+	maxScale = 20
 )
+
+// indexed says whether buckets may begin at an index.
+func indexed(offset int32) bool { return offset >= math.MinInt32/2 && offset <= math.MaxInt32/2 }
+
+func exponentialTotal(dp pmetric.ExponentialHistogramDataPoint) total {
+	return total{
+		count: dp.Count(), sum: dp.Sum(), noSum: !dp.HasSum(),
+		min: dp.Min(), max: dp.Max(), noRange: !dp.HasMin() || !dp.HasMax(),
+	}
+}
 
 func exponentialOf(dp pmetric.ExponentialHistogramDataPoint) exponential {
 	return exponential{
-		total: total{
-			count: dp.Count(), sum: dp.Sum(), noSum: !dp.HasSum(),
-			min: dp.Min(), max: dp.Max(), noRange: !dp.HasMin() || !dp.HasMax(),
-		},
+		total: exponentialTotal(dp),
 		scale: dp.Scale(), zero: dp.ZeroCount(), zeroThreshold: dp.ZeroThreshold(),
 		positive: buckets{dp.Positive().Offset(), dp.Positive().BucketCounts().AsRaw()},
 		less:     buckets{dp.Negative().Offset(), dp.Negative().BucketCounts().AsRaw()},
@@ -161,11 +169,11 @@ func (h *exponential) raise(threshold float64) {
 // trimmed returns a histogram whose slices may be changed, without empty buckets at
 // the ends; false when it is not one that can be merged.
 func (h exponential) trimmed() (exponential, bool) {
-	if h.sum-h.sum != 0 || !(h.zeroThreshold >= 0) || h.scale < minScale || h.scale > 20 || len(h.positive.counts)+len(h.less.counts) > 4*maxBuckets {
+	if h.sum-h.sum != 0 || !(h.zeroThreshold >= 0) || h.scale < minScale || h.scale > maxScale || len(h.positive.counts)+len(h.less.counts) > 4*maxBuckets {
 		return h, false
 	}
 	for _, b := range []*buckets{&h.positive, &h.less} {
-		if b.offset < math.MinInt32/2 || b.offset > math.MaxInt32/2 {
+		if !indexed(b.offset) {
 			return h, false
 		}
 		b.trim()
@@ -222,14 +230,7 @@ func (h exponential) since(o exponential) (inc exponential, ok bool) {
 }
 
 func (h *exponential) set(dp pmetric.ExponentialHistogramDataPoint) {
-	dp.SetCount(h.count)
-	if !h.noSum {
-		dp.SetSum(h.sum)
-	}
-	if !h.noRange {
-		dp.SetMin(h.min)
-		dp.SetMax(h.max)
-	}
+	h.total.set(dp)
 	dp.SetScale(h.scale)
 	dp.SetZeroCount(h.zero)
 	dp.SetZeroThreshold(h.zeroThreshold)

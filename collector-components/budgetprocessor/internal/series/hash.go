@@ -25,18 +25,29 @@ func String(s string) uint64 { return text(1, s) }
 // does not matter.
 func Attributes(m pcommon.Map) uint64 {
 	sum := uint64(m.Len())
-	for k, v := range m.All() {
-		if v.Type() == pcommon.ValueTypeStr {
-			sum += text(text(2, k), v.Str())
+	m.Range(func(k string, v pcommon.Value) bool {
+		if s := v.Str(); s != "" { // a text, without asking first
+			sum += mix(text(2, k), text(3, s)) // pair, which the compiler does not inline
 		} else {
-			sum += value(text(2, k), v)
+			sum += attribute(k, v)
 		}
-	}
+		return true
+	})
 	return sum
 }
 
+// pair hashes a key and a text. Neither waits for the other, which is worth a fifth of
+// the time of a series; they are hashed from different seeds, so that it matters which
+// is which.
+func pair(k, s string) uint64 { return mix(text(2, k), text(3, s)) }
+
 // attribute hashes a key and its value; a set's hash is the sum of these.
-func attribute(k string, v pcommon.Value) uint64 { return value(text(2, k), v) }
+func attribute(k string, v pcommon.Value) uint64 {
+	if v.Type() == pcommon.ValueTypeStr {
+		return pair(k, v.Str())
+	}
+	return value(text(2, k), v)
+}
 
 // value hashes a value with its type behind a hash.
 func value(seed uint64, v pcommon.Value) uint64 {

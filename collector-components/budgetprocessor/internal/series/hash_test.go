@@ -79,6 +79,26 @@ func TestHashesAreSpreadEvenly(t *testing.T) {
 	}
 }
 
+// The hash of a set is a sum: what belongs to which key must not get lost in it.
+func TestAMillionSetsOfFewTextsHaveAMillionHashes(t *testing.T) {
+	texts := make([]string, 10)
+	for i := range texts {
+		texts[i] = strings.Repeat("v", i/2) + fmt.Sprint(i%2)
+	}
+	seen := make(map[uint64]struct{}, 1_000_000)
+	m := pcommon.NewMap()
+	for i := range 1_000_000 {
+		m.Clear()
+		for j, n := 0, i; j < 6; j, n = j+1, n/10 { // all ways to give six keys one of ten texts
+			m.PutStr([]string{"0", "1", "v0", "v1", "vv0", "http.response.status_code"}[j], texts[n%10])
+		}
+		seen[series.Attributes(m)] = struct{}{}
+	}
+	if len(seen) != 1_000_000 { // the chance of it is 3 in 10^8
+		t.Errorf("%d hashes of a million sets", len(seen))
+	}
+}
+
 func attributes(n, keys int) []pcommon.Map {
 	out := make([]pcommon.Map, n)
 	for i := range out {

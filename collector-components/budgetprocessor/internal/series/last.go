@@ -5,23 +5,25 @@ package series
 import "unsafe"
 
 // lasts holds the last values of cumulative series that are folded, from which the
-// increments follow. It is a table as that of the series, of entries of 32 bytes, at
+// increments follow, and the increments of deltas that were cut. It is a table as that of the series, of entries of 32 bytes, at
 // most most of them.
 type lasts struct {
 	memory *Memory
 	slots  []last
 	used   int
 	most   int
+	owed   int // entries that owe
 }
 
-// last is what a folded series said last. The bits are those of an int64, or of a
-// float64.
+// last is what a folded series said last, or what was cut of one of deltas. The bits
+// are those of an int64, or of a float64.
 type last struct {
 	hash       uint64
 	bits       uint64
 	start      uint64
 	generation uint32
 	double     bool
+	owes       bool // to the next point of its series
 }
 
 const lastSize = int(unsafe.Sizeof(last{}))
@@ -40,6 +42,17 @@ func (t *lasts) get(hash uint64) (e *last, isNew bool) {
 	e = t.find(hash)
 	*e = last{hash: hash}
 	return e, true
+}
+
+// known returns the entry of a hash, nil when there is none.
+func (t *lasts) known(hash uint64) *last {
+	if t.used == 0 {
+		return nil
+	}
+	if e := t.find(hash); e.hash == hash {
+		return e
+	}
+	return nil
 }
 
 // find returns the entry of a hash, or the free one where it belongs.
@@ -72,6 +85,9 @@ func (t *lasts) sweep(before uint32) {
 	mask := uint64(len(t.slots) - 1)
 	for i := range t.slots {
 		for t.slots[i].hash != 0 && t.slots[i].generation < before {
+			if t.slots[i].owes {
+				t.owed--
+			}
 			hole := uint64(i)
 			for j := (hole + 1) & mask; t.slots[j].hash != 0; j = (j + 1) & mask {
 				if home := t.slots[j].hash & mask; (j-home)&mask >= (j-hole)&mask {
@@ -92,5 +108,5 @@ func (t *lasts) sweep(before uint32) {
 
 func (t *lasts) free() {
 	t.memory.give(len(t.slots) * lastSize)
-	t.slots, t.used = nil, 0
+	t.slots, t.used, t.owed = nil, 0, 0
 }

@@ -13,11 +13,13 @@ import (
 // that is folded: an exporter of cumulative series sends all of them each time, so
 // that a series which appears in a resource that is known is a new one, and its whole
 // value was added since the last export. Of a resource that just appeared nobody
-// knows; its values count from the next one on.
+// knows; its values count from the next one on. So it is with one of whose first export
+// points were cut: series that appear later may be of that.
 type resource struct {
 	generation uint32
 	first      time.Duration
 	latest     pcommon.Timestamp // of exports before this one
+	thinned    bool
 }
 
 const (
@@ -42,4 +44,6 @@ func (s *Service) resource(now time.Duration, hash uint64) *resource {
 }
 
 // settled says whether a series that appears in the resource is a new one.
-func (r *resource) settled(now time.Duration) bool { return r != nil && now-r.first >= settle }
+func (r *resource) settled(now time.Duration) bool {
+	return r != nil && !r.thinned && now-r.first >= settle
+}

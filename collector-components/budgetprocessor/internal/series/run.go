@@ -16,7 +16,6 @@ const (
 	reasonFoldedFull  reason = "folded_full"  // no room for another folded cumulative series
 	reasonMetricsFull reason = "metrics_full" // no room for another name of a metric
 	reasonUnmergeable reason = "unmergeable"  // a summary, other bounds, no number
-	reasonRate        reason = "rate"         // beyond the points a second
 )
 
 // Outcome counts what became of a batch's points: those that came in are kept,
@@ -28,8 +27,22 @@ type Outcome struct {
 	FoldedService, FoldedMetric, FoldedLabel, FoldedTenant, FoldedMemory int
 
 	// Dropped, by reason.
-	DroppedRate, DroppedFoldedFull, DroppedMetricsFull, DroppedUnmergeable int
+	DroppedFoldedFull, DroppedMetricsFull, DroppedUnmergeable int
+
+	// Cut for the points a second: by their turn, by the second cut, and by either where
+	// the delta that they were could not be carried into a later point.
+	DroppedRate, DroppedSkewed, DroppedUncarried int
+
+	// Passed is how many the cut by turns let pass.
+	Passed int
+
+	// Delivered says that points took along what was cut before, so that they are others
+	// than those that came in.
+	Delivered bool
 }
+
+// Cut returns the points that were cut for the points a second.
+func (o *Outcome) Cut() int { return o.DroppedRate + o.DroppedSkewed + o.DroppedUncarried }
 
 // Folded returns the points that were folded.
 func (o *Outcome) Folded() int {
@@ -38,7 +51,7 @@ func (o *Outcome) Folded() int {
 
 // Dropped returns the points that were dropped.
 func (o *Outcome) Dropped() int {
-	return o.DroppedRate + o.DroppedFoldedFull + o.DroppedMetricsFull + o.DroppedUnmergeable
+	return o.Cut() + o.DroppedFoldedFull + o.DroppedMetricsFull + o.DroppedUnmergeable
 }
 
 func (o *Outcome) drop(why reason) {
@@ -47,8 +60,6 @@ func (o *Outcome) drop(why reason) {
 		o.DroppedFoldedFull++
 	case reasonMetricsFull:
 		o.DroppedMetricsFull++
-	case reasonRate:
-		o.DroppedRate++
 	default:
 		o.DroppedUnmergeable++
 	}
@@ -71,18 +82,23 @@ func (o *Outcome) fold(why verdict) {
 
 // run is one pass over the metrics of a resource.
 type run struct {
-	s         *Service
-	out       Outcome
-	threshold uint64
-	resource  *resource
-	settled   bool
-	scope     uint64 // hash of resource and scope
-	latest    pcommon.Timestamp
+	s        *Service
+	out      Outcome
+	now      time.Duration
+	thin     Thinning
+	resource *resource
+	settled  bool
+	scope    uint64 // hash of resource and scope
+	latest   pcommon.Timestamp
+	from     uint64 // place of the resource
 
 	// Of the metric at hand.
 	metric                *metric // nil when there is no room for its name
 	base, overflow        uint64
 	cumulative, monotonic bool
+	additive              bool    // a sum or a histogram
+	place                 uint64  // of its series, but for their attributes
+	turn, nth             uint64  // of the point before
 	size                  int     // of a target
 	why                   verdict // of the point at hand
 	batch                 map[uint64]*target
@@ -90,9 +106,8 @@ type run struct {
 }
 
 // Process holds the metrics of one resource to the limits: points of series that
-// there is no room for are folded or dropped. Of the others those are dropped whose
-// series lie below a threshold of the 2^56, that of the points a second: 0 drops none.
-func (s *Service) Process(now time.Duration, limits Limits, threshold uint64, rm pmetric.ResourceMetrics) Outcome {
+// there is no room for are folded or dropped. Before that they are thinned.
+func (s *Service) Process(now time.Duration, limits Limits, thin Thinning, rm pmetric.ResourceMetrics) Outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pass(now, limits)
@@ -101,8 +116,9 @@ func (s *Service) Process(now time.Duration, limits Limits, threshold uint64, rm
 	if batch == nil {
 		batch = make(map[uint64]*target)
 	}
-	*r = run{s: s, threshold: threshold, batch: batch, touched: r.touched[:0]}
+	*r = run{s: s, now: now, thin: thin, batch: batch, touched: r.touched[:0]}
 	hash := Attributes(rm.Resource().Attributes())
+	r.from = place(0, rm.Resource().Attributes())
 	if r.resource = s.resource(now, hash); r.resource != nil {
 		r.settled = r.resource.settled(now)
 	}
@@ -121,7 +137,7 @@ func (s *Service) Process(now time.Duration, limits Limits, threshold uint64, rm
 // one holds a metric to the limits and returns how many points it has left.
 func (r *run) one(m pmetric.Metric) int {
 	r.metric = r.s.metric(m.Name())
-	r.monotonic = false
+	r.monotonic, r.additive = false, false
 	switch m.Type() {
 	case pmetric.MetricTypeGauge:
 		points := m.Gauge().DataPoints()
@@ -130,17 +146,19 @@ func (r *run) one(m pmetric.Metric) int {
 		return points.Len()
 	case pmetric.MetricTypeSum:
 		points := m.Sum().DataPoints()
-		r.monotonic = m.Sum().IsMonotonic()
+		r.monotonic, r.additive = m.Sum().IsMonotonic(), true
 		r.begin(m, m.Sum().AggregationTemporality())
 		r.numbers(points, false)
 		return points.Len()
 	case pmetric.MetricTypeHistogram:
 		points := m.Histogram().DataPoints()
+		r.additive = true
 		r.begin(m, m.Histogram().AggregationTemporality())
 		r.explicits(points)
 		return points.Len()
 	case pmetric.MetricTypeExponentialHistogram:
 		points := m.ExponentialHistogram().DataPoints()
+		r.additive = true
 		r.begin(m, m.ExponentialHistogram().AggregationTemporality())
 		r.exponentials(points)
 		return points.Len()
@@ -167,28 +185,30 @@ func (r *run) begin(m pmetric.Metric, temporality pmetric.AggregationTemporality
 	}
 	r.base = Combine(text(text(r.scope, m.Name()), m.Unit()), kind)
 	r.overflow = Combine(r.base, overflowHash)
+	r.place = placeText(r.from, m.Name())
+	r.turn, r.nth = 0, 0
 }
 
-// judge decides about a point: it is kept; or it is folded into a target; or, when
-// there is neither, dropped, which is counted. The caller counts a fold.
-func (r *run) judge(attributes pcommon.Map, at pcommon.Timestamp) (t *target, hash uint64, keep bool) {
+// meet counts a point that comes in, and returns the hash of its series.
+func (r *run) meet(attributes pcommon.Map, at pcommon.Timestamp) (hash uint64) {
 	r.out.In++
 	r.latest = max(r.latest, at)
-	hash = Combine(r.base, Attributes(attributes))
-	if hash>>8 < r.threshold {
-		r.out.drop(reasonRate)
-		return nil, hash, false
-	}
+	return Combine(r.base, Attributes(attributes))
+}
+
+// judge decides about a point that stays in time: it is kept; or it is folded into a
+// target; or, when there is neither, dropped, which is counted. The caller counts a fold.
+func (r *run) judge(hash uint64, attributes pcommon.Map, at pcommon.Timestamp) (t *target, keep bool) {
 	if r.metric == nil {
 		r.out.drop(reasonMetricsFull)
-		return nil, hash, false
+		return nil, false
 	}
 	v, over := r.s.admit(r.metric, hash, attributes)
 	if v == admitted && (hash != r.overflow || r.s.targets[hash] == nil) {
 		r.out.Kept++
-		return nil, hash, true
+		return nil, true
 	}
-	return r.divert(v, over, attributes, at), hash, false
+	return r.divert(v, over, attributes, at), false
 }
 
 // divert returns the target of a point that is not to be a series of its own.
@@ -238,7 +258,16 @@ func (r *run) emit(add func(t *target)) {
 // numbers works on the points of a gauge or a sum.
 func (r *run) numbers(points pmetric.NumberDataPointSlice, gauge bool) {
 	points.RemoveIf(func(dp pmetric.NumberDataPoint) bool {
-		t, hash, keep := r.judge(dp.Attributes(), dp.Timestamp())
+		attributes := dp.Attributes()
+		hash := r.meet(attributes, dp.Timestamp())
+		if why := r.thinned(hash, attributes, dp.Timestamp()); why != stays {
+			r.cut(why, hash, attributes, !r.carries() || r.carryNumber(hash, dp))
+			return true
+		}
+		if r.owed() {
+			r.deliverNumber(hash, dp)
+		}
+		t, keep := r.judge(hash, attributes, dp.Timestamp())
 		switch {
 		case t == nil:
 			return !keep
@@ -266,7 +295,16 @@ func (r *run) numbers(points pmetric.NumberDataPointSlice, gauge bool) {
 // explicits works on the points of a histogram with bounds.
 func (r *run) explicits(points pmetric.HistogramDataPointSlice) {
 	points.RemoveIf(func(dp pmetric.HistogramDataPoint) bool {
-		t, hash, keep := r.judge(dp.Attributes(), dp.Timestamp())
+		attributes := dp.Attributes()
+		hash := r.meet(attributes, dp.Timestamp())
+		if why := r.thinned(hash, attributes, dp.Timestamp()); why != stays {
+			r.cut(why, hash, attributes, !r.carries() || r.carryExplicit(hash, dp))
+			return true
+		}
+		if r.owed() {
+			r.deliverExplicit(hash, dp)
+		}
+		t, keep := r.judge(hash, attributes, dp.Timestamp())
 		switch {
 		case t == nil:
 			return !keep
@@ -292,7 +330,16 @@ func (r *run) explicits(points pmetric.HistogramDataPointSlice) {
 // exponentials works on the points of an exponential histogram.
 func (r *run) exponentials(points pmetric.ExponentialHistogramDataPointSlice) {
 	points.RemoveIf(func(dp pmetric.ExponentialHistogramDataPoint) bool {
-		t, hash, keep := r.judge(dp.Attributes(), dp.Timestamp())
+		attributes := dp.Attributes()
+		hash := r.meet(attributes, dp.Timestamp())
+		if why := r.thinned(hash, attributes, dp.Timestamp()); why != stays {
+			r.cut(why, hash, attributes, !r.carries() || r.carryExponential(hash, dp))
+			return true
+		}
+		if r.owed() {
+			r.deliverExponential(hash, dp)
+		}
+		t, keep := r.judge(hash, attributes, dp.Timestamp())
 		switch {
 		case t == nil:
 			return !keep
@@ -318,7 +365,13 @@ func (r *run) exponentials(points pmetric.ExponentialHistogramDataPointSlice) {
 // summaries works on the points of a summary, which cannot be merged.
 func (r *run) summaries(points pmetric.SummaryDataPointSlice) {
 	points.RemoveIf(func(dp pmetric.SummaryDataPoint) bool {
-		t, _, keep := r.judge(dp.Attributes(), dp.Timestamp())
+		attributes := dp.Attributes()
+		hash := r.meet(attributes, dp.Timestamp())
+		if why := r.thinned(hash, attributes, dp.Timestamp()); why != stays {
+			r.cut(why, hash, attributes, true)
+			return true
+		}
+		t, keep := r.judge(hash, attributes, dp.Timestamp())
 		if t != nil {
 			r.folded(reasonUnmergeable)
 		}

@@ -40,7 +40,7 @@ func newService(t testing.TB, limits series.Limits) *service {
 func (s *service) process(rm pmetric.ResourceMetrics) series.Outcome {
 	s.t.Helper()
 	before := points(rm)
-	out := s.Process(s.now, s.limits, 0, rm)
+	out := s.Process(s.now, s.limits, series.Thinning{}, rm)
 	if out.In != before || out.In != out.Kept+out.Folded()+out.Dropped() || out.Kept+out.Emitted != points(rm) {
 		s.t.Fatalf("%d points came in, %d go out: the accounts are %+v", before, points(rm), out)
 	}
@@ -187,14 +187,14 @@ func TestServicesOfATenantShareItsSeries(t *testing.T) {
 	var tenant series.Tenant
 	tenant.Limit.Store(15)
 	a, b := series.NewService(memory, &tenant), series.NewService(memory, &tenant)
-	if out := a.Process(0, series.Limits{}, 0, gauge("a", 0, 10)); out.Kept != 10 {
+	if out := a.Process(0, series.Limits{}, series.Thinning{}, gauge("a", 0, 10)); out.Kept != 10 {
 		t.Fatalf("%+v", out)
 	}
-	if out := b.Process(0, series.Limits{}, 0, gauge("a", 0, 10)); out.Kept != 5 || out.FoldedTenant != 5 {
+	if out := b.Process(0, series.Limits{}, series.Thinning{}, gauge("a", 0, 10)); out.Kept != 5 || out.FoldedTenant != 5 {
 		t.Fatalf("%+v", out)
 	}
 	a.Close()
-	if out := b.Process(0, series.Limits{}, 0, gauge("a", 0, 10)); out.Kept != 10 || tenant.Active() != 10 {
+	if out := b.Process(0, series.Limits{}, series.Thinning{}, gauge("a", 0, 10)); out.Kept != 10 || tenant.Active() != 10 {
 		t.Fatalf("%+v with %d series", out, tenant.Active())
 	}
 	b.Close()
@@ -205,7 +205,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	s := series.NewService(memory, nil)
 	total := series.Outcome{}
 	for i := range 100 {
-		out := s.Process(0, series.Limits{}, 0, gauge("a", 1000*i, 1000*(i+1)))
+		out := s.Process(0, series.Limits{}, series.Thinning{}, gauge("a", 1000*i, 1000*(i+1)))
 		total.Kept += out.Kept
 		total.FoldedMemory += out.FoldedMemory
 		total.DroppedFoldedFull += out.DroppedFoldedFull
@@ -249,37 +249,11 @@ func TestCountsAreThoseOfAnExactSet(t *testing.T) {
 	}
 }
 
-func TestPointsASecondAreCutBySeries(t *testing.T) {
-	s := newService(t, series.Limits{})
-	var left [2]map[string]bool
-	for i := range left {
-		rm := gauge("a", 0, 10_000)
-		out := s.Process(s.now, s.limits, 1<<55, rm)
-		if out.DroppedRate < 4700 || out.DroppedRate > 5300 || out.Kept+out.DroppedRate != 10_000 {
-			t.Fatalf("%+v: expected half", out)
-		}
-		left[i] = make(map[string]bool)
-		for _, dp := range rm.ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().All() {
-			v, _ := dp.Attributes().Get("user.id")
-			left[i][v.Str()] = true
-		}
-	}
-	for id := range left[0] {
-		if !left[1][id] {
-			t.Fatalf("the series of %s was kept once and cut once", id)
-		}
-	}
-	rm := gauge("a", 0, 10)
-	if s.Process(s.now, s.limits, 1<<56, rm); rm.ScopeMetrics().Len() != 0 {
-		t.Error("a metric without points is left")
-	}
-}
-
 func TestKnownSeriesCostNoAllocation(t *testing.T) {
 	s := newService(t, series.Limits{Series: 1000})
 	rm := gauge("a", 0, 500)
 	s.process(rm)
-	if n := testing.AllocsPerRun(100, func() { s.Process(s.now, s.limits, 0, rm) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { s.Process(s.now, s.limits, series.Thinning{}, rm) }); n != 0 {
 		t.Errorf("%v allocations for 500 points of known series", n)
 	}
 }
@@ -299,7 +273,7 @@ func BenchmarkProcess(b *testing.B) {
 				s.process(rm)
 				b.ReportAllocs()
 				for b.Loop() {
-					s.Process(s.now, s.limits, 0, rm)
+					s.Process(s.now, s.limits, series.Thinning{}, rm)
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(size), "ns/datapoint")
 				b.ReportMetric(float64(s.Bytes())/float64(size), "B/series")

@@ -87,6 +87,8 @@ type Service struct {
 	targets    map[uint64]*target
 	resources  map[uint64]*resource
 	run        run
+
+	histogramsOwed int // histograms that owe
 }
 
 // NewService returns a service without series.
@@ -172,6 +174,7 @@ func (s *Service) pass(now time.Duration, limits Limits) {
 	}
 	for h, l := range s.histograms {
 		if l.generation < before {
+			l.pay(s)
 			delete(s.histograms, h)
 			s.unfix(l.size)
 		}

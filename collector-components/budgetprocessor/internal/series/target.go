@@ -133,7 +133,7 @@ func relabelledHash(attributes pcommon.Map, over uint64) uint64 {
 	i := 0
 	for k, v := range attributes.All() {
 		if over>>i&1 != 0 {
-			sum += text(text(2, k), otherValue)
+			sum += pair(k, otherValue)
 		} else {
 			sum += attribute(k, v)
 		}

@@ -26,7 +26,8 @@
 //
 // # Savings
 //
-// What is not used is saved, for as long as the burst (2 s by default). A source
+// What is not used is saved, for as long as the burst (2 s by default), and one item at
+// least. A source
 // that was silent for longer, up to 60 s, may spend what it would have had: an
 // exporter that sends once a minute needs no budget of sixty times its rate. The
 // budget holds over every minute, not over every second.

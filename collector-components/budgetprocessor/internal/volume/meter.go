@@ -100,7 +100,9 @@ func (m *Meter) pass(now time.Duration, perSecond, burst float64) {
 		m.most = max(burst, min(gone, MaxSilence).Seconds(), m.most*left)
 		m.saved += perSecond * gone.Seconds()
 	}
-	m.saved = min(m.saved, perSecond*max(m.most, burst))
+	// At least one item: a budget of less than one in the burst would lose what it saves
+	// between two, and keep a part of what it may.
+	m.saved = min(m.saved, max(perSecond*max(m.most, burst), 1))
 }
 
 // Spend takes what was kept out of the savings. A debt is at most a minute's budget.

@@ -33,6 +33,12 @@ func (s *Skew) Again(now time.Duration, expected, passed float64, indebted bool)
 	} else if indebted {
 		s.cutting = true
 	}
+	return s.Ratio()
+}
+
+// Ratio returns the ratio of the second cut as it is, for who cannot cut twice and lets
+// the next batch make good what this one kept.
+func (s *Skew) Ratio() float64 {
 	if !s.cutting {
 		return 1
 	}

@@ -102,6 +102,14 @@ func TestAServiceWithinItsBudgetIsNotTouched(t *testing.T) {
 	}
 }
 
+func TestABudgetOfLessThanOneInTheBurstIsUsed(t *testing.T) {
+	s := newSource(0.1)
+	s.run(time.Hour, time.Second, 1, 1, 1)
+	if got := s.sum(600, 3600) / 300; math.Abs(got-1) > 0.05 {
+		t.Errorf("kept %.3f of a budget of one in 10 s, expected 1 within 0.05", got)
+	}
+}
+
 func TestABurstEndsAndTheServiceIsFreeAgain(t *testing.T) {
 	s := newSource(1000)
 	s.run(30*time.Second, 100*time.Millisecond, 1000, 1, 1)
