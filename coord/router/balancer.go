@@ -41,6 +41,9 @@ type conn struct {
 	address string
 	state   connectivity.State
 	err     error // of the last attempt to connect
+
+	asker *asker // asks it for its load
+	leave func()
 }
 
 // UpdateClientConnState implements [balancer.Balancer].
@@ -62,7 +65,7 @@ func (b *channelBalancer) UpdateClientConnState(s balancer.ClientConnState) erro
 			if old.address == address {
 				continue
 			}
-			old.sub.Shutdown() // RPCs on it go on
+			old.close()
 			delete(b.conns, id)
 		}
 		if err := b.connect(id, address); err != nil {
@@ -71,7 +74,7 @@ func (b *channelBalancer) UpdateClientConnState(s balancer.ClientConnState) erro
 	}
 	for id, c := range b.conns {
 		if !there[id] {
-			c.sub.Shutdown()
+			c.close()
 			delete(b.conns, id)
 		}
 	}
@@ -89,9 +92,17 @@ func (b *channelBalancer) connect(id, address string) error {
 		return fmt.Errorf("router: connect to %s: %w", id, err)
 	}
 	c.sub = sub
+	producer, leave := sub.GetOrBuildProducer(askerBuilder{})
+	c.asker, c.leave = producer.(*asker), leave
 	b.conns[id] = c
 	sub.Connect()
 	return nil
+}
+
+// close gives the connection up; RPCs on it go on.
+func (c *conn) close() {
+	c.leave()
+	c.sub.Shutdown()
 }
 
 // changed is told of a connection's state.
@@ -123,12 +134,12 @@ func (b *channelBalancer) changed(id string, c *conn, s balancer.SubConnState) {
 
 // publish gives the channel a picker of the connections as they are.
 func (b *channelBalancer) publish() {
-	p := &picker{service: b.service, ready: make(map[string]balancer.SubConn)}
+	p := &picker{service: b.service, ready: make(map[string]*conn)}
 	var errs []error
 	for id, c := range b.conns {
 		switch c.state {
 		case connectivity.Ready:
-			p.ready[id] = c.sub
+			p.ready[id] = c
 		case connectivity.TransientFailure:
 			errs = append(errs, fmt.Errorf("%s: %w", id, c.err))
 		default:

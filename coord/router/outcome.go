@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/otelplat/platform/coord/router/balance"
+	"github.com/otelplat/platform/coord/router/rules"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -39,32 +40,48 @@ func errorOutcome(ctx context.Context, err error) balance.Outcome {
 	return balance.Error
 }
 
-// statusOutcome classes an HTTP attempt by the response's status.
-func statusOutcome(status int) (balance.Outcome, balance.Speed) {
+// outcomeOf classes an HTTP attempt by its response, as the service's document says, with
+// the class of the error where the document names it.
+func (q *request) outcomeOf(resp *http.Response) (outcome balance.Outcome, speed balance.Speed, class string) {
+	class, failed := q.table.HTTPFailure(resp.StatusCode, resp.Header)
 	switch {
-	case status >= http.StatusInternalServerError:
-		return balance.Error, balance.Measured
-	case status == http.StatusTooManyRequests:
-		return balance.OK, balance.AtLeast // it did as it should, but not the work
+	case failed:
+		return balance.Error, balance.Measured, class
+	case resp.StatusCode == http.StatusTooManyRequests:
+		return balance.OK, balance.AtLeast, "" // it did as it should, but not the work
 	}
-	return balance.OK, balance.Measured
+	return balance.OK, balance.Measured, ""
 }
 
-// rpcOutcome classes an RPC by its status. The codes that are the server's fault are
-// those of OpenTelemetry's semantic conventions for server spans. ResourceExhausted
-// is not among them: it is as often the caller's quota as the server's state; it
-// cannot make an instance look fast.
-func rpcOutcome(err error) (balance.Outcome, balance.Speed) {
-	switch status.Code(err) {
-	case codes.Canceled:
-		return balance.Cancelled, balance.Measured
-	case codes.DeadlineExceeded:
-		return balance.Timeout, balance.Measured
-	case codes.Unknown, codes.Unimplemented, codes.Internal, codes.Unavailable, codes.DataLoss:
-		return balance.Error, balance.Measured
-	case codes.ResourceExhausted:
-		return balance.OK, balance.AtLeast
-	default:
-		return balance.OK, balance.Measured
+// causeOf says why an attempt without an answer might be repeated, "" that it must not.
+func causeOf(o balance.Outcome) string {
+	switch o {
+	case balance.Refused:
+		return rules.Refused
+	case balance.Timeout:
+		return rules.Timeout
+	case balance.Error:
+		return rules.Failed
 	}
+	return ""
+}
+
+// rpcOutcome classes an RPC by its status, as the service's document says; without one the
+// codes that are the server's fault are those of OpenTelemetry's semantic conventions for
+// server spans. ResourceExhausted is not among them: it is as often the caller's quota as
+// the server's state; it cannot make an instance look fast.
+func rpcOutcome(table *rules.Table, err error, trailers map[string][]string) (outcome balance.Outcome, speed balance.Speed, class string) {
+	code := status.Code(err)
+	class, failed := table.GRPCFailure(code, trailers)
+	switch {
+	case code == codes.Canceled:
+		return balance.Cancelled, balance.Measured, ""
+	case code == codes.DeadlineExceeded:
+		return balance.Timeout, balance.Measured, ""
+	case failed:
+		return balance.Error, balance.Measured, class
+	case code == codes.ResourceExhausted:
+		return balance.OK, balance.AtLeast, ""
+	}
+	return balance.OK, balance.Measured, ""
 }

@@ -28,25 +28,23 @@ const maxReconnectDelay = 3 * time.Second
 // name, which is also what TLS verifies.
 //
 // An RPC ends when it is done; one that streams tells nothing of the instance's speed.
+// Deadlines, retries and hedges are those of the service's document ([WithRules]), or, for
+// what is refused or Unavailable, the defaults. Streams are never sent twice, nor are calls
+// hedged whose options receive headers, trailers or the peer. An RPC that its breaker does not
+// let through fails with Unavailable and is an [*OpenError].
 // Without a usable instance an RPC fails with Unavailable, or waits when it is
 // WaitForReady. The connection must be closed before the router.
 func (r *Router) DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithResolvers(resolverBuilder{r}),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"` + balancerName + `":{}}]}`),
-		grpc.WithChainStreamInterceptor(markStream),
+		grpc.WithChainUnaryInterceptor(r.unary),
+		grpc.WithChainStreamInterceptor(r.stream),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: maxReconnectDelay},
 			MinConnectTimeout: connectTimeout,
 		}),
 	}
-}
-
-// streamKey marks the context of a streaming RPC for the picker.
-type streamKey struct{}
-
-func markStream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	return next(context.WithValue(ctx, streamKey{}, true), desc, cc, method, opts...)
 }
 
 type resolverBuilder struct{ router *Router }

@@ -4,6 +4,7 @@ package router
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,19 +15,23 @@ import (
 
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/coord/discovery"
+	"github.com/otelplat/platform/coord/router/balance"
+	"github.com/otelplat/platform/coord/router/override"
+	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/coord/signal"
 	"go.opentelemetry.io/otel/metric"
 )
 
 const (
 	// DefaultEjectionBase is the hold of a first ejection, Envoy's and gRPC's.
-	DefaultEjectionBase = 30 * time.Second
+	DefaultEjectionBase = balance.DefaultBase
 
 	// maxServices bounds the services of one router: a caller that takes host names
 	// from outside must not fill the memory.
 	maxServices = 1000
 
-	// checkInterval is how often the age of the signals is looked at.
+	// checkInterval is how often the age of the signals is looked at, and what follows from
+	// a service's own figures.
 	checkInterval = time.Second
 )
 
@@ -42,8 +47,14 @@ type Directory interface {
 type Router struct {
 	directory Directory
 	signals   signal.Source
+	documents rules.Source
+	overrides override.Source
 	meters    metric.MeterProvider
-	base      time.Duration
+	base      time.Duration // 0: the document's
+	zone      string
+	caller    string
+	labels    map[string]string
+	policies  map[string]func() balance.Policy
 	log       *slog.Logger
 
 	tel     telemetry
@@ -51,6 +62,7 @@ type Router struct {
 	ctx     context.Context // of the goroutines; ends with Close
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
+	probes  chan struct{} // one for each question on its way
 
 	services atomic.Pointer[map[string]*service] // copied on write, with mu held
 	mu       sync.Mutex
@@ -68,8 +80,36 @@ func WithSignals(s signal.Source) Option { return func(r *Router) { r.signals = 
 // Telemetry.SignalMeter; otherwise the global meter provider.
 func WithSignalMeter(p metric.MeterProvider) Option { return func(r *Router) { r.meters = p } }
 
-// WithEjectionBase sets how long an instance stays out the first time
-// ([DefaultEjectionBase]). Probes come a tenth of it apart, at least 50 ms. The
+// WithRules lets a document for each service say how its requests are routed: by
+// [rules.Etcd] or [rules.Memory]. The router must be closed before the source.
+func WithRules(s rules.Source) Option { return func(r *Router) { r.documents = s } }
+
+// WithOverrides lets operators take instances out and force breakers. The router must be
+// closed before the source.
+func WithOverrides(s override.Source) Option { return func(r *Router) { r.overrides = s } }
+
+// WithZone says where this process is: instances of its zone are preferred.
+func WithZone(zone string) Option { return func(r *Router) { r.zone = zone } }
+
+// WithCaller says who this process is: its id (that of its instance), by which subsets of
+// instances are chosen, and its labels, which routes may match.
+func WithCaller(id string, labels map[string]string) Option {
+	return func(r *Router) { r.caller, r.labels = id, maps.Clone(labels) }
+}
+
+// WithPolicy adds a policy of the user's own, which documents can name. It is made once for
+// each service. The source of documents must know the name too.
+func WithPolicy(name string, make func() balance.Policy) Option {
+	return func(r *Router) {
+		if r.policies == nil {
+			r.policies = map[string]func() balance.Policy{}
+		}
+		r.policies[name] = make
+	}
+}
+
+// WithEjectionBase sets how long an instance stays out the first time, whatever documents
+// say ([DefaultEjectionBase]). Probes come a tenth of it apart, at least 50 ms. The
 // collectors' signal processor must be set to the same.
 func WithEjectionBase(base time.Duration) Option { return func(r *Router) { r.base = base } }
 
@@ -81,12 +121,15 @@ func New(d Directory, opts ...Option) (*Router, error) {
 	if d == nil {
 		return nil, errors.New("router: no directory")
 	}
-	r := &Router{directory: d, base: DefaultEjectionBase, log: slog.Default(), started: time.Now()}
+	r := &Router{directory: d, log: slog.Default(), started: time.Now(), probes: make(chan struct{}, maxProbes)}
 	for _, o := range opts {
 		o(r)
 	}
-	if r.base <= 0 || r.base > signal.MaxHold {
+	if r.base < 0 || r.base > signal.MaxHold {
 		return nil, fmt.Errorf("router: ejection base %v, want more than 0 and at most %v", r.base, signal.MaxHold)
+	}
+	if r.caller == "" {
+		r.caller = rand.Text() // one subset for as long as the process lives
 	}
 	if r.log == nil {
 		r.log = slog.Default()
@@ -116,10 +159,8 @@ func (r *Router) Ready(ctx context.Context, services ...string) error {
 		if err != nil {
 			return err
 		}
-		if s.signals != nil {
-			if err := s.signals.WaitReady(ctx); err != nil {
-				return fmt.Errorf("router: signals of %q: %w", name, err)
-			}
+		if err := s.waitReady(ctx); err != nil {
+			return err
 		}
 		s.refresh()
 	}
@@ -135,6 +176,18 @@ func (r *Router) Close() error {
 	r.cancel()
 	r.wg.Wait()
 	return nil
+}
+
+// background runs a function that Close waits for, and reports whether it does: after Close
+// it does not.
+func (r *Router) background(do func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.wg.Go(do)
+	return true
 }
 
 // now is the time that the balancers count in.
@@ -168,14 +221,7 @@ func (r *Router) service(name string) (*service, error) {
 	next[name] = s
 	r.services.Store(&next)
 	s.refresh() // what changed before it could be told
-	if s.signals != nil {
-		updates := s.signals.Updates(r.ctx)
-		r.wg.Go(func() {
-			for range updates {
-				s.refresh()
-			}
-		})
-	}
+	s.follow()
 	return s, nil
 }
 
@@ -197,7 +243,7 @@ func (r *Router) follow() {
 			}
 		case <-tick.C:
 			for _, s := range *r.services.Load() {
-				s.checkAge()
+				s.tick()
 			}
 		}
 	}

@@ -3,17 +3,21 @@
 package router
 
 import (
+	"context"
+	"fmt"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/router/balance"
+	"github.com/otelplat/platform/coord/router/override"
+	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/coord/signal"
 	"github.com/otelplat/platform/internal/wake"
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 )
 
 type (
@@ -27,46 +31,111 @@ type service struct {
 	router  *Router
 	name    string
 	pool    *pool
-	signals signal.Follower // nil without signals
-	updates wake.Set        // for gRPC: the members changed
+	signals signal.Follower   // nil without signals
+	rules   rules.Follower    // nil without documents
+	forced  override.Follower // nil without overrides
+	updates wake.Set          // for gRPC: the members changed
+
+	table     atomic.Pointer[rules.Table]
+	asks      atomic.Bool // the policy goes by what instances say of their load
+	window    window
+	quantiles atomic.Pointer[quantiles]
+	gates     gates
+	effects   effects
 
 	mu      sync.Mutex // of what refresh compares with
 	targets map[string]*target
 	fleet   *signal.Fleet
+	policy  policyKey // of the pool's policy
+	part    float64   // of the service's requests that are this process's
 }
 
 // targetOf returns how an instance is reached: what this package gave the pool.
 func targetOf(n *node) *target { return n.Target().(*target) }
 
-// target is how an instance is reached and reported. It is immutable.
+// target is how an instance is reached and reported. It is immutable but for what it may be
+// asked.
 type target struct {
 	member discovery.Member
 	http   string // host:port, "" when it does not serve HTTP
 	grpc   string
 	attrs  []attribute.KeyValue // of its measurements and events
-	record [balance.Outcomes][]metric.RecordOption
+
+	recorders recorders
+	askAgain  atomic.Int64 // when it may be asked for its load
 }
 
 func newService(r *Router, name string) *service {
 	s := &service{router: r, name: name, targets: make(map[string]*target)}
-	s.pool = balance.New(s.settings(), func(e balance.Event) { r.tel.decided(name, e) })
+	s.table.Store(defaultTable)
+	s.pool = balance.New(s.settings(), s.decided)
+	// Without one of these the router still has its own eyes, and the defaults.
 	if r.signals != nil {
 		f, err := r.signals.Service(r.ctx, name)
 		if err != nil {
-			// Without signals the router still has its own eyes.
 			r.log.Warn("router: no signals", "service", name, "error", err)
 		} else {
 			s.signals = f
 		}
 	}
+	if r.documents != nil {
+		f, err := r.documents.Follow(r.ctx, name)
+		if err != nil {
+			r.log.Warn("router: no routing document", "service", name, "error", err)
+		} else {
+			s.rules = f
+		}
+	}
+	if r.overrides != nil {
+		f, err := r.overrides.Follow(r.ctx, name)
+		if err != nil {
+			r.log.Warn("router: no overrides", "service", name, "error", err)
+		} else {
+			s.forced = f
+		}
+	}
 	return s
 }
 
-// settings say how the pool works.
-func (s *service) settings() balance.Settings {
-	settings := balance.Default()
-	settings.Ejection.Base = s.router.base
-	return settings
+// follow keeps the service current by what it follows, until the router's context ends.
+func (s *service) follow() {
+	var changed []<-chan struct{}
+	if s.signals != nil {
+		changed = append(changed, s.signals.Updates(s.router.ctx))
+	}
+	if s.rules != nil {
+		changed = append(changed, s.rules.Updates(s.router.ctx))
+	}
+	if s.forced != nil {
+		changed = append(changed, s.forced.Updates(s.router.ctx))
+	}
+	for _, updates := range changed {
+		s.router.wg.Go(func() {
+			for range updates {
+				s.refresh()
+			}
+		})
+	}
+}
+
+// waitReady waits until all that the service follows was loaded once.
+func (s *service) waitReady(ctx context.Context) error {
+	if s.signals != nil {
+		if err := s.signals.WaitReady(ctx); err != nil {
+			return fmt.Errorf("router: signals of %q: %w", s.name, err)
+		}
+	}
+	if s.rules != nil {
+		if err := s.rules.WaitReady(ctx); err != nil {
+			return fmt.Errorf("router: routing document of %q: %w", s.name, err)
+		}
+	}
+	if s.forced != nil {
+		if err := s.forced.WaitReady(ctx); err != nil {
+			return fmt.Errorf("router: overrides of %q: %w", s.name, err)
+		}
+	}
+	return nil
 }
 
 // refresh takes over the directory's members and the fleet's signals.
@@ -89,23 +158,28 @@ func (s *service) refresh() {
 	}
 	s.targets = targets
 	s.fleet = s.currentFleet()
-	s.pool.Update(s.router.now(), members, s.fleet)
+	now := s.router.now()
+	s.pool.Update(now, members, s.fleet)
+	s.heed(now)
 	if changed {
 		s.updates.Notify()
 	}
 }
 
-// checkAge refreshes when the signals became too old to be heeded, or young enough.
-func (s *service) checkAge() {
-	if s.signals == nil {
-		return
-	}
+// tick is called once a second: it looks at what changes by time alone.
+func (s *service) tick() {
+	now := s.router.now()
 	s.mu.Lock()
-	changed := (s.currentFleet() == nil) != (s.fleet == nil)
+	aged := (s.currentFleet() == nil) != (s.fleet == nil)
 	s.mu.Unlock()
-	if changed {
-		s.refresh()
+	if aged {
+		s.refresh() // the signals became too old to be heeded, or young enough
+	} else {
+		s.rejudge(now)
 	}
+	stats := s.window.sum(now)
+	s.quantiles.Store(&quantiles{latency: stats.Latency, count: stats.Latency.Count()})
+	s.tellEffects(now)
 }
 
 // currentFleet returns what the fleet knows, nil when that is nothing or too old.
@@ -128,15 +202,17 @@ func (s *service) newTarget(m discovery.Member) *target {
 	if m.Zone != "" {
 		t.attrs = append(t.attrs, attribute.String(semconv.RouteZone, m.Zone))
 	}
-	t.record = recordOptions(t.attrs)
 	return t
 }
 
 // done reports how an attempt ended, to the pool and to the fleet. Sent is when the
 // instance got it, 0 when nobody knows.
-func (s *service) done(a attempt, sent time.Duration, outcome balance.Outcome, speed balance.Speed) {
+func (s *service) done(a attempt, d *rules.Decision, sent time.Duration, outcome balance.Outcome, speed balance.Speed) {
 	now := s.router.now()
-	s.router.tel.attempt(targetOf(a.Node()), now-a.Start(), outcome)
+	took := now - a.Start()
+	s.router.tel.attempt(targetOf(a.Node()), d, took, outcome)
+	s.window.ended(now, took, outcome, speed)
+	s.gates.ended(d.Route, now, outcome)
 	a.Done(sent, now, outcome, speed)
 }
 

@@ -4,15 +4,19 @@ package router
 
 import (
 	"context"
+	"maps"
+	"sync/atomic"
 	"time"
 
 	"github.com/otelplat/platform/coord/router/balance"
+	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // telemetry is what a router tells: its measurements to the signal meter, its
@@ -20,6 +24,7 @@ import (
 type telemetry struct {
 	duration  metric.Float64Histogram
 	ejections metric.Int64Counter
+	skipped   metric.Int64Counter
 }
 
 // newTelemetry makes instruments that work even if one were refused: a router does
@@ -41,6 +46,11 @@ func newTelemetry(provider metric.MeterProvider) telemetry {
 		otel.Handle(err)
 		t.ejections = noop.Int64Counter{}
 	}
+	if t.skipped, err = meter.Int64Counter(semconv.RouteProbesSkipped, metric.WithUnit("{probe}"),
+		metric.WithDescription("Times that an instance was not asked for its load because too many questions were on their way")); err != nil {
+		otel.Handle(err)
+		t.skipped = noop.Int64Counter{}
+	}
 	return t
 }
 
@@ -53,46 +63,129 @@ var outcomes = [balance.Outcomes]string{
 	balance.Cancelled: semconv.OutcomeCancelled,
 }
 
-// recordOptions returns the attribute sets of each outcome, so that recording an
-// attempt makes none.
-func recordOptions(attrs []attribute.KeyValue) (options [balance.Outcomes][]metric.RecordOption) {
-	for o, name := range outcomes {
-		all := append(attrs[:len(attrs):len(attrs)], attribute.String(semconv.RouteOutcome, name))
-		options[o] = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(all...))}
+// recorders are the attribute sets of an instance's measurements, by route, variant and
+// outcome, so that recording an attempt makes none.
+type recorders struct {
+	sets atomic.Pointer[map[place]*outcomeSets] // copied on write
+}
+
+// place is where a routing document put a request.
+type place struct{ route, variant string }
+
+type outcomeSets [balance.Outcomes][]metric.RecordOption
+
+// maxPlaces bounds the places of one instance: routes by variants of one document. What is
+// beyond is recorded without either.
+const maxPlaces = 256
+
+func (r *recorders) of(t *target, p place) *outcomeSets {
+	old := r.sets.Load()
+	if old != nil {
+		if sets := (*old)[p]; sets != nil {
+			return sets
+		}
+		if len(*old) >= maxPlaces {
+			p = place{}
+			if sets := (*old)[p]; sets != nil {
+				return sets
+			}
+		}
 	}
-	return options
+	sets := newOutcomeSets(t, p)
+	next := map[place]*outcomeSets{p: sets}
+	if old != nil {
+		maps.Copy(next, *old)
+		next[p] = sets
+	}
+	r.sets.CompareAndSwap(old, &next) // who loses makes them again next time
+	return sets
+}
+
+func newOutcomeSets(t *target, p place) *outcomeSets {
+	var sets outcomeSets
+	for o, name := range outcomes {
+		all := append(t.attrs[:len(t.attrs):len(t.attrs)], attribute.String(semconv.RouteOutcome, name))
+		if p.route != "" {
+			all = append(all, attribute.String(semconv.RouteRoute, p.route))
+		}
+		if p.variant != "" {
+			all = append(all, attribute.String(semconv.RouteVariant, p.variant)) // the last of equal keys counts
+		}
+		sets[o] = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(all...))}
+	}
+	return &sets
 }
 
 // attempt records how one attempt ended. The request's context is not passed on: a
 // cancelled one must be recorded too.
-func (t *telemetry) attempt(to *target, took time.Duration, outcome balance.Outcome) {
-	t.duration.Record(context.Background(), took.Seconds(), to.record[outcome]...)
+func (t *telemetry) attempt(to *target, d *rules.Decision, took time.Duration, outcome balance.Outcome) {
+	sets := to.recorders.of(to, place{d.Route, d.Variant})
+	t.duration.Record(context.Background(), took.Seconds(), sets[outcome]...)
 }
 
-// decided tells a decision of a service's pool.
-func (t *telemetry) decided(service string, e balance.Event) {
+// probesSkipped counts a question that was not asked because too many are on their way.
+func (t *telemetry) probesSkipped() { t.skipped.Add(context.Background(), 1) }
+
+// annotate tells the caller's span where its request goes.
+func annotate(ctx context.Context, d *rules.Decision, t *target) {
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return
+	}
+	span.SetAttributes(t.attrs...)
+	if d.Route != "" {
+		span.SetAttributes(attribute.String(semconv.RouteRoute, d.Route))
+	}
+	if d.Variant != "" {
+		span.SetAttributes(attribute.String(semconv.RouteVariant, d.Variant))
+	}
+}
+
+// decided tells a decision of the service's pool, and in ten seconds what it came to.
+func (s *service) decided(e balance.Event) {
 	ctx := context.Background()
+	attrs := []attribute.KeyValue{attribute.String(semconv.RouteService, s.name)}
+	name, severity := semconv.EventRouteEject, log.SeverityWarn
+	switch e.Kind {
+	case balance.Panicked:
+		name, severity = semconv.EventRoutePanic, log.SeverityError
+	case balance.Returned:
+		name, severity = semconv.EventRouteReadmit, log.SeverityInfo
+	case balance.WouldLeave:
+		name = semconv.EventRouteWould
+	}
+	if e.Node != nil {
+		t := targetOf(e.Node)
+		attrs = append(t.attrs[:len(t.attrs):len(t.attrs)], attribute.String(semconv.RouteReason, string(e.Reason)))
+		if e.Kind == balance.Left && e.Local {
+			s.router.tel.ejections.Add(ctx, 1, metric.WithAttributes(attrs...))
+		}
+	}
 	var r log.Record
-	if e.Kind == balance.Panicked {
-		r.SetEventName(semconv.EventRoutePanic)
-		r.SetSeverity(log.SeverityError)
-		r.AddAttributes(attribute.String(semconv.RouteService, service))
-	} else {
-		r.SetEventName(semconv.EventRouteEject)
-		r.SetSeverity(log.SeverityWarn)
-		r.AddAttributes(targetOf(e.Node).attrs...)
-		r.AddAttributes(attribute.String(semconv.RouteReason, string(e.Reason)))
-	}
-	switch {
-	case e.Kind == balance.Returned:
-		r.SetEventName(semconv.EventRouteReadmit)
-		r.SetSeverity(log.SeverityInfo)
-	case e.Kind == balance.Left && e.Local:
+	r.SetEventName(name)
+	r.SetSeverity(severity)
+	r.AddAttributes(attrs...)
+	if e.Local && e.Kind != balance.Returned {
 		r.AddAttributes(attribute.Float64(semconv.RouteHold, e.Hold.Seconds()), attribute.Int(semconv.RouteEpisode, int(e.Episode)))
-		attrs := targetOf(e.Node).attrs
-		t.ejections.Add(ctx, 1, metric.WithAttributes(append(attrs[:len(attrs):len(attrs)],
-			attribute.String(semconv.RouteReason, string(e.Reason)))...))
 	}
+	r.AddAttributes(figures(&e)...)
 	r.AddAttributes(attribute.Int(semconv.RouteInstances, e.Instances), attribute.Int(semconv.RouteRotation, e.Rotation))
 	otel.GetLoggerProvider().Logger(semconv.RouteScope).Emit(ctx, r)
+	if e.Kind == balance.Left || e.Kind == balance.Panicked {
+		s.acted(name, attrs)
+	}
+}
+
+// figures are what led to a decision, against the thresholds.
+func figures(e *balance.Event) []attribute.KeyValue {
+	var attrs []attribute.KeyValue
+	for _, f := range e.Figures {
+		attrs = append(attrs,
+			attribute.Float64(semconv.RouteFigure+"."+f.Name, f.Value),
+			attribute.Float64(semconv.RouteThreshold+"."+f.Name, f.Threshold))
+	}
+	if e.Callers > 0 {
+		attrs = append(attrs, attribute.Int(semconv.RouteCallers, e.Callers), attribute.Int(semconv.RouteBadCallers, e.BadCallers))
+	}
+	return attrs
 }

@@ -3,19 +3,25 @@
 package router
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/router/balance"
+	"github.com/otelplat/platform/coord/router/rules"
+	"github.com/otelplat/platform/internal/loadreport"
 )
 
 const (
@@ -34,13 +40,19 @@ const (
 // ignored, the Host header keeps the service's name. With https, base verifies the instance's
 // certificate for its address unless TLSClientConfig.ServerName says otherwise.
 //
-// A request is tried once. It ends with its response's body: who does not close the
-// body counts as in flight for ever. A body of type text/event-stream and a switched
-// protocol last for as long as the caller wants and tell nothing of the instance's
-// speed.
+// An attempt ends with its response's body: who does not close the body counts as in flight
+// for ever. A body of type text/event-stream and a switched protocol last for as long as the
+// caller wants and tell nothing of the instance's speed.
 //
-// RoundTrip returns a [*NoInstancesError] when nobody can take the request,
-// [ErrClosed], a [*coord.NameError], or what base returns.
+// Deadlines, retries and hedges are those of the service's document ([WithRules]): without
+// one, a request whose method may be sent twice, and whose body can be (none, or GetBody),
+// is sent a second time when it was refused or answered with 503. What is left of the
+// caller's deadline goes along in X-Envoy-Expected-Rq-Timeout-Ms, which servers of package
+// otelplat keep to. Where a document keeps callers with one variant by a cookie, the answer
+// to a request without it sets it.
+//
+// RoundTrip returns a [*NoInstancesError] when nobody can take the request, an [*OpenError]
+// when its breaker is open, [ErrClosed], a [*coord.NameError], or what base returns.
 func (r *Router) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = &http.Transport{
@@ -62,30 +74,171 @@ type transport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	x, err := t.begin(req)
+	s, err := t.router.service(req.URL.Hostname())
 	if err != nil {
-		if req.Body != nil {
-			err = errors.Join(err, req.Body.Close())
+		return nil, closing(req, err)
+	}
+	c := &httpCall{transport: t, req: req}
+	c.rules = rules.Request{Method: req.Method, Path: req.URL.Path, Header: req.Header, Caller: t.router.labels, Claims: claimsOf(req.Context())}
+	c.once = req.Body != nil && req.Body != http.NoBody && req.GetBody == nil
+	if err := s.decide(&c.request); err != nil {
+		return nil, closing(req, err)
+	}
+	ctx := req.Context()
+	if bound := c.decision.Settings.Timeout; bound > 0 {
+		ctx, c.cancel = context.WithTimeout(ctx, bound)
+	}
+	a := run(ctx, &c.request, c.try, discardHTTP)
+	if c.cancel != nil {
+		if x, ok := bodyOf(a.resp).(*exchange); ok {
+			x.whole = c.cancel
+		} else {
+			c.cancel()
 		}
-		return nil, err
 	}
-	resp, err := t.base.RoundTrip(&x.request)
+	if a.err != nil {
+		return nil, a.err // as it is: callers ask it whether it is a timeout
+	}
+	if name, value, ok := c.decision.SetCookie(); ok {
+		a.resp.Header.Add("Set-Cookie", (&http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}).String())
+	}
+	return a.resp, nil
+}
+
+func bodyOf(resp *http.Response) io.ReadCloser {
+	if resp == nil {
+		return nil
+	}
+	return resp.Body
+}
+
+// closing closes the body of a request that is not sent, as round trippers must.
+func closing(req *http.Request, err error) error {
+	if req.Body != nil {
+		return errors.Join(err, req.Body.Close())
+	}
+	return err
+}
+
+// httpCall is a request over HTTP.
+type httpCall struct {
+	request
+	transport *transport
+	req       *http.Request
+	cancel    context.CancelFunc // of the whole; nil without a bound
+	begun     atomic.Bool        // the body was given to an attempt
+}
+
+// httpAnswer is what an attempt brought.
+type httpAnswer struct {
+	resp *http.Response
+	err  error
+}
+
+func discardHTTP(a httpAnswer) {
+	if a.resp != nil {
+		_ = a.resp.Body.Close() // nobody wants it
+	}
+}
+
+// try makes one attempt.
+func (c *httpCall) try(ctx context.Context, cancel context.CancelFunc) ending[httpAnswer] {
+	x, err := c.begin(ctx, cancel)
 	if err != nil {
-		x.end(errorOutcome(req.Context(), err), balance.Measured)
-		return resp, err // as it is: callers ask it whether it is a timeout
+		if cancel != nil {
+			cancel()
+		}
+		return ending[httpAnswer]{result: httpAnswer{err: err}}
 	}
-	resp.Request = req
-	x.outcome, x.speed = statusOutcome(resp.StatusCode)
+	resp, err := c.transport.base.RoundTrip(&x.sent)
+	if err != nil {
+		outcome := errorOutcome(ctx, err)
+		x.end(outcome, balance.Measured)
+		return ending[httpAnswer]{httpAnswer{resp, err}, causeOf(outcome)}
+	}
+	x.heardHTTP(resp)
+	resp.Request = c.req
+	var class string
+	x.outcome, x.speed, class = c.outcomeOf(resp)
+	cause := ""
+	if x.outcome == balance.Error {
+		cause = class
+		if resp.StatusCode == http.StatusServiceUnavailable && cause == "" {
+			cause = rules.Unavailable
+		}
+		if cause == "" {
+			cause = rules.Failed
+		}
+	}
 	switch {
 	case resp.StatusCode == http.StatusSwitchingProtocols, resp.Body == nil, resp.Body == http.NoBody:
 		x.end(x.outcome, x.speed)
-		return resp, nil
+		return ending[httpAnswer]{httpAnswer{resp, nil}, cause}
 	case strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream"):
 		x.speed = balance.Unrelated
 	}
 	x.body, resp.Body = resp.Body, x
-	return resp, nil
+	return ending[httpAnswer]{httpAnswer{resp, nil}, cause}
 }
+
+// begin chooses an instance and makes the request that goes there.
+func (c *httpCall) begin(ctx context.Context, cancel context.CancelFunc) (*exchange, error) {
+	s := c.service
+	a, ok := c.pick(s.pool.Pick, servesHTTP)
+	if !ok {
+		return nil, closing(c.req, s.noInstances(discovery.HTTP))
+	}
+	x := &exchange{service: s, call: c, attempt: a, url: *c.req.URL, cancel: cancel}
+	x.trace.GotConn = x.connected
+	x.sent = *c.req.WithContext(httptrace.WithClientTrace(ctx, &x.trace))
+	x.url.Host = targetOf(a.Node()).http
+	x.sent.URL = &x.url
+	if x.sent.Host == "" {
+		x.sent.Host = c.req.URL.Host
+	}
+	if c.begun.Swap(true) && c.req.Body != nil && c.req.Body != http.NoBody {
+		body, err := c.req.GetBody()
+		if err != nil {
+			x.end(balance.Cancelled, balance.Unrelated)
+			return nil, fmt.Errorf("router: request's body a second time: %w", err)
+		}
+		x.sent.Body = body
+	}
+	c.addHeaders(ctx, x)
+	annotate(ctx, &c.decision, targetOf(a.Node()))
+	if s.asks.Load() {
+		now := s.router.now()
+		s.pool.Ask(balance.Request{Now: now, Random: rand.IntN, Variant: c.decision.Variant, Usable: func(n *node) bool {
+			return servesHTTP(n) && targetOf(n).asked(now)
+		}}, func(n *node) { c.transport.probeHTTP(s, n, c.req.URL.Scheme) })
+	}
+	return x, nil
+}
+
+// expectedTimeout is Envoy's header for the milliseconds that are left of a deadline.
+const expectedTimeout = "X-Envoy-Expected-Rq-Timeout-Ms"
+
+// addHeaders adds what the router has to say to the instance, to a copy: the caller's
+// headers are its own.
+func (c *httpCall) addHeaders(ctx context.Context, x *exchange) {
+	deadline, bounded := ctx.Deadline()
+	if !bounded && !c.service.asks.Load() {
+		return
+	}
+	header := make(http.Header, len(c.req.Header)+2)
+	maps.Copy(header, c.req.Header)
+	if bounded {
+		header[expectedTimeout] = []string{strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10)}
+	}
+	if c.service.asks.Load() {
+		header[loadreport.RequestHeader] = asText
+	}
+	x.sent.Header = header
+}
+
+var asText = []string{loadreport.Format}
+
+func servesHTTP(n *node) bool { return targetOf(n).http != "" }
 
 // CloseIdleConnections closes those of base, as [http.Client.CloseIdleConnections]
 // expects.
@@ -95,36 +248,17 @@ func (t *transport) CloseIdleConnections() {
 	}
 }
 
-func (t *transport) begin(req *http.Request) (*exchange, error) {
-	s, err := t.router.service(req.URL.Hostname())
-	if err != nil {
-		return nil, err
-	}
-	a, ok := s.pool.Pick(balance.Request{Now: t.router.now(), Random: rand.IntN, Usable: servesHTTP})
-	if !ok {
-		return nil, s.noInstances(discovery.HTTP)
-	}
-	x := &exchange{service: s, attempt: a, url: *req.URL}
-	x.trace.GotConn = x.connected
-	x.request = *req.WithContext(httptrace.WithClientTrace(req.Context(), &x.trace))
-	x.url.Host = targetOf(a.Node()).http
-	x.request.URL = &x.url
-	if x.request.Host == "" {
-		x.request.Host = req.URL.Host
-	}
-	return x, nil
-}
-
-func servesHTTP(n *node) bool { return targetOf(n).http != "" }
-
 // exchange is one attempt: the request as it is sent, and the response's body.
 type exchange struct {
 	service *service
+	call    *httpCall
 	attempt attempt
-	request http.Request
+	cancel  context.CancelFunc // of the attempt, nil when nobody else can end it
+	whole   context.CancelFunc // of the call, for the attempt that its caller gets
+	sent    http.Request
 	url     url.URL
 	trace   httptrace.ClientTrace
-	sent    atomic.Int64 // on a new connection, when it was there
+	sentAt  atomic.Int64 // on a new connection, when it was there
 	body    io.ReadCloser
 	outcome balance.Outcome // by the status
 	speed   balance.Speed
@@ -139,17 +273,20 @@ func (x *exchange) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		x.end(x.outcome, x.speed)
 	default:
-		x.end(errorOutcome(x.request.Context(), err), x.speed)
+		x.end(errorOutcome(x.sent.Context(), err), x.speed)
 	}
 	return n, err
 }
 
 // Close implements [io.Closer].
 func (x *exchange) Close() error {
+	if x.whole != nil {
+		defer x.whole()
+	}
 	err := x.body.Close()
 	outcome := x.outcome
-	if ended := x.request.Context().Err(); ended != nil && outcome == balance.OK {
-		outcome = errorOutcome(x.request.Context(), ended) // closed early because the caller gave up
+	if ended := x.sent.Context().Err(); ended != nil && outcome == balance.OK {
+		outcome = errorOutcome(x.sent.Context(), ended) // closed early because the caller gave up
 	}
 	x.end(outcome, x.speed)
 	return err
@@ -157,7 +294,10 @@ func (x *exchange) Close() error {
 
 func (x *exchange) end(outcome balance.Outcome, speed balance.Speed) {
 	if x.ended.CompareAndSwap(false, true) {
-		x.service.done(x.attempt, time.Duration(x.sent.Load()), outcome, speed)
+		x.service.done(x.attempt, &x.call.decision, time.Duration(x.sentAt.Load()), outcome, speed)
+		if x.cancel != nil {
+			x.cancel()
+		}
 	}
 }
 
@@ -166,6 +306,6 @@ func (x *exchange) end(outcome balance.Outcome, speed balance.Speed) {
 // for seconds after its first request.
 func (x *exchange) connected(c httptrace.GotConnInfo) {
 	if !c.Reused {
-		x.sent.Store(int64(x.service.router.now()))
+		x.sentAt.Store(int64(x.service.router.now()))
 	}
 }

@@ -24,6 +24,10 @@ const (
 	RouteEjections = "otelplat.route.ejections"
 )
 
+// RouteProbesSkipped counts how often an instance was not asked for its load because too
+// many questions were on their way, in {probe}.
+const RouteProbesSkipped = "otelplat.route.probes.skipped"
+
 // Attributes of the router's measurements and events.
 const (
 	RouteService  = "otelplat.route.service"  // name of the service called
@@ -34,10 +38,27 @@ const (
 	RouteOutcome  = "otelplat.route.outcome"  // one of the Outcome values
 	RouteReason   = "otelplat.route.reason"   // why the router acted
 
+	RouteFigure     = "otelplat.route.figure"      // prefix of a figure that led to the decision: .consecutive, .failure_ratio, …
+	RouteThreshold  = "otelplat.route.threshold"   // prefix of what it was held against
+	RouteCallers    = "otelplat.route.callers"     // callers that were counted
+	RouteBadCallers = "otelplat.route.bad_callers" // of them, how many saw it bad
+
 	RouteHold      = "otelplat.route.hold"      // how long an instance stays out before it is probed, in seconds
 	RouteEpisode   = "otelplat.route.episode"   // how often it was taken out since it was last well for long
 	RouteInstances = "otelplat.route.instances" // instances of the service that are in service
 	RouteRotation  = "otelplat.route.rotation"  // of them, how many are left in rotation
+)
+
+// Attributes of what an automatic act came to, ten seconds before it and ten after, as the
+// process that acted saw the service.
+const (
+	RouteAct            = "otelplat.route.act"             // name of the event that told of the act
+	RouteErrorsBefore   = "otelplat.route.errors.before"   // part of the attempts that failed, 0 to 1
+	RouteErrorsAfter    = "otelplat.route.errors.after"    // the same, after
+	RouteP99Before      = "otelplat.route.p99.before"      // 99th percentile of the latency of those that did not, in seconds
+	RouteP99After       = "otelplat.route.p99.after"       // the same, after
+	RouteRequestsBefore = "otelplat.route.requests.before" // attempts that the figures are of
+	RouteRequestsAfter  = "otelplat.route.requests.after"  // the same, after
 )
 
 // Values of [RouteOutcome].
@@ -54,4 +75,6 @@ const (
 	EventRouteEject   = "otelplat.route.eject"   // an instance left the rotation
 	EventRouteReadmit = "otelplat.route.readmit" // an instance is back after its probes succeeded
 	EventRoutePanic   = "otelplat.route.panic"   // too few instances were left: ejections are ignored
+	EventRouteWould   = "otelplat.route.would"   // what would have been done, were the switch not at observe
+	EventRouteEffect  = "otelplat.route.effect"  // what an automatic act came to
 )

@@ -118,6 +118,8 @@ func (p *Pool) heed(now time.Duration) {
 // to moves an instance into a state. The pool is locked; the caller rebuilds.
 func (p *Pool) to(n *Node, state State, reason Reason, now time.Duration) {
 	was := State(n.state.Load())
+	e := Event{Node: n, Reason: reason, Episode: n.episode}
+	p.explain(&e, now)
 	n.state.Store(uint32(state))
 	n.since.Store(int64(now))
 	n.reason, n.passed = reason, 0
@@ -126,7 +128,6 @@ func (p *Pool) to(n *Node, state State, reason Reason, now time.Duration) {
 		n.record = record{}
 		n.mu.Unlock()
 	}
-	e := Event{Node: n, Reason: reason, Episode: n.episode}
 	switch state {
 	case Probing:
 		n.probeDue.Store(int64(now))
@@ -172,7 +173,9 @@ func (p *Pool) acts(n *Node, reason Reason, now time.Duration) bool {
 	case Observe:
 		if hold := p.settings.Ejection.Base; now >= n.told {
 			n.told = now + hold
-			p.events = append(p.events, Event{Kind: WouldLeave, Node: n, Reason: reason, Local: reason != ByVerdict, Episode: 1, Hold: hold})
+			e := Event{Kind: WouldLeave, Node: n, Reason: reason, Local: reason != ByVerdict, Episode: 1, Hold: hold}
+			p.explain(&e, now)
+			p.events = append(p.events, e)
 		}
 	}
 	return false
@@ -180,6 +183,36 @@ func (p *Pool) acts(n *Node, reason Reason, now time.Duration) bool {
 
 // gap is the time between two probes of one instance.
 func (p *Pool) gap() time.Duration { return max(p.table.Load().ejection.Base/10, minGap) }
+
+// explain adds the figures that led to an event, before they are forgotten.
+func (p *Pool) explain(e *Event, now time.Duration) {
+	n, by := e.Node, &p.settings.Ejection
+	switch e.Reason {
+	case Consecutive, Ratio:
+		n.mu.Lock()
+		inARow := n.record.inARow
+		requests, failures := n.record.sum(now)
+		n.mu.Unlock()
+		if e.Reason == Consecutive {
+			e.Figures = []Figure{{"consecutive", float64(inARow), float64(by.Consecutive)}}
+			return
+		}
+		e.Figures = []Figure{
+			{"failure_ratio", float64(failures) / float64(max(requests, 1)), by.Ratio},
+			{"requests", float64(requests), float64(by.Requests)},
+		}
+	case Outlier, Sluggish:
+		e.Figures = []Figure{n.stands}
+	case ByVerdict, OnProbation:
+		if v := n.verdict; v != nil {
+			e.Callers, e.BadCallers = v.Callers, v.BadCallers
+			e.Figures = []Figure{
+				{"failure_ratio", float64(v.Failures) / float64(max(v.Requests, 1)), signal.BadRatio},
+				{"requests", float64(v.Requests), signal.MinRequests},
+			}
+		}
+	}
+}
 
 // stands reports whether a member has been in a state since before an attempt began.
 // Whoever asked without the lock may have been overtaken.

@@ -72,8 +72,10 @@ func (p *Pool) compare(now time.Duration) time.Duration {
 		}
 		switch {
 		case rates[i] < least:
+			n.stands = Figure{"success_rate", rates[i], least}
 			p.eject(n, now, Outlier)
 		case latencies[i] > most:
+			n.stands = Figure{"latency", latencies[i] / float64(time.Second), most / float64(time.Second)}
 			p.eject(n, now, Sluggish)
 		default:
 			continue

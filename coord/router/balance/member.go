@@ -50,6 +50,7 @@ type Node struct {
 	passed   int             // successful probes in a row
 	reason   Reason          // why it is in its state
 	told     time.Duration   // until when nothing more is said of what would be done
+	stands   Figure          // by what it last stood out from the others
 	presence bool            // scratch of Update: still a member
 }
 

@@ -55,6 +55,17 @@ type Event struct {
 	Hold      time.Duration // of a local ejection
 	Instances int           // in service
 	Rotation  int           // of them, how many are left in rotation
+
+	// What led to it: figures against their thresholds, and of the fleet's verdict the
+	// callers that were counted.
+	Figures             []Figure
+	Callers, BadCallers int
+}
+
+// Figure is a number that decided something, and what it was held against.
+type Figure struct {
+	Name             string
+	Value, Threshold float64
 }
 
 // minGap bounds the rate of probes from above.
@@ -69,6 +80,9 @@ func New(s Settings, observe func(Event)) *Pool {
 	p.rebuild()
 	return p
 }
+
+// Policy returns what chooses now.
+func (p *Pool) Policy() Policy { return p.table.Load().policy }
 
 // Update takes over who is there and what the fleet says of them; nil when the fleet
 // has nothing to say.

@@ -247,3 +247,12 @@ func (d *Decision) String() string {
 	}
 	return fmt.Sprintf("route %q: %s", d.Route, to)
 }
+
+// Variants returns the names of the variants, in no order.
+func (t *Table) Variants() []string { return slices.Collect(maps.Keys(t.variants)) }
+
+// ReadsHeaders reports whether a request's headers can make a difference, for callers that
+// would have to copy them.
+func (t *Table) ReadsHeaders() bool {
+	return len(t.routes) > 0 || t.hash.kind == headerKey || t.hash.kind == cookieKey
+}
