@@ -16,6 +16,7 @@ import (
 
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/router"
+	"github.com/otelplat/platform/coord/router/rules"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -61,6 +62,16 @@ func newBackend(t testing.TB, id string) *backend {
 	b.Instance = discovery.Instance{Service: "orders", ID: id, Zone: "z1", Labels: map[string]string{"variant": "blue"},
 		Endpoints: []discovery.Endpoint{{Protocol: discovery.HTTP, Address: strings.TrimPrefix(b.server.URL, "http://")}}}
 	return b
+}
+
+// document returns a source in which it is the document of orders.
+func document(t testing.TB, text string) rules.Source {
+	t.Helper()
+	s := rules.Memory()
+	if err := s.Put("orders", []byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // newRouter returns a router with short holds, a client of it, and its measurements.

@@ -64,7 +64,7 @@ func (r *Router) newCall(ctx context.Context, cc *grpc.ClientConn, method string
 func (r *Router) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	c, err := r.newCall(ctx, cc, method)
 	if err != nil {
-		return err
+		return &refusedRPC{err}
 	}
 	if c == nil {
 		return invoke(ctx, method, req, reply, cc, opts...)
@@ -143,7 +143,7 @@ func receives(opts []grpc.CallOption) bool {
 func (r *Router) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	c, err := r.newCall(ctx, cc, method)
 	if err != nil {
-		return nil, err
+		return nil, &refusedRPC{err}
 	}
 	if c != nil {
 		c.streams, c.once = true, true
@@ -151,3 +151,13 @@ func (r *Router) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cli
 	}
 	return next(ctx, desc, cc, method, opts...)
 }
+
+// refusedRPC is why an RPC was not sent, with the status that gRPC's callers ask for.
+type refusedRPC struct{ err error }
+
+func (e *refusedRPC) Error() string { return e.GRPCStatus().Err().Error() }
+
+func (e *refusedRPC) Unwrap() error { return e.err }
+
+// GRPCStatus makes it a gRPC error.
+func (e *refusedRPC) GRPCStatus() *status.Status { return status.New(codes.Unavailable, e.err.Error()) }
