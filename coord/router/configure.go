@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/router/balance"
 	"github.com/otelplat/platform/coord/router/override"
 	"github.com/otelplat/platform/coord/router/rules"
@@ -30,6 +29,7 @@ func (s *service) heed(now time.Duration) {
 	if s.rules != nil {
 		if t := s.rules.Table(); t != s.table.Load() {
 			s.table.Store(t)
+			s.gates.reset(t)
 			s.pool.Configure(now, s.settings())
 		}
 	}
@@ -42,7 +42,7 @@ func (s *service) heed(now time.Duration) {
 		forced = s.forced.Current()
 	}
 	s.pool.Force(now, ejected(forced))
-	s.judge(now, forced)
+	s.judge(now)
 }
 
 // ejected returns the instances that operators keep out, nil for none.
@@ -154,5 +154,3 @@ func modeOf(m rules.Mode) balance.Mode {
 	}
 	return balance.Act
 }
-
-var _ = discovery.Up

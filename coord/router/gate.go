@@ -3,57 +3,254 @@
 package router
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"math"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/otelplat/platform/coord/router/balance"
+	"github.com/otelplat/platform/coord/router/internal/breaker"
 	"github.com/otelplat/platform/coord/router/override"
 	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/coord/signal"
+	"github.com/otelplat/platform/otelplat/semconv"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log"
 )
 
-// gates are the breakers of a service: one for the whole, under "", and one for each route.
-// There is one for each route of the document at most.
+// ErrOpen is what an [*OpenError] is.
+var ErrOpen = errors.New("router: the breaker is open")
+
+// OpenError says that a breaker did not let a request through. Nothing was sent.
+type OpenError struct {
+	Service string
+	Route   string              // whose breaker it is, "" for the service's
+	Rule    string              // who decided: "operator", "fleet" or "process"
+	State   signal.CircuitState // open, or half open: then others got through
+	Why     string              // the figures against the thresholds
+}
+
+func (e *OpenError) Error() string {
+	return fmt.Sprintf("router: the breaker of %q is %s: %s", e.Service, e.State, e.Why)
+}
+
+// Is makes the error match [ErrOpen].
+func (e *OpenError) Is(target error) bool { return target == ErrOpen }
+
+// gates are the breakers of a service: one for the whole, under "", and one for each route
+// that took a request.
 type gates struct {
 	byRoute atomic.Pointer[map[string]*gate] // copied on write, with mu held
 	mu      sync.Mutex
 }
 
-// gate is what a breaker does now: which part of the requests it lets through.
+// gate is one breaker with what it is to be asked with.
 type gate struct {
-	share atomic.Uint64 // float64
-	why   atomic.Pointer[OpenError]
+	breaker  *breaker.Breaker
+	settings rules.Breaker
+	fleet    atomic.Pointer[signal.Circuit] // nil when the fleet says nothing
+	forced   atomic.Uint32                  // a breaker.Forced
+
+	told signal.CircuitState // by events; by whoever holds the gates' mu
 }
 
-var _ = fmt.Sprint
-var _ = math.Inf
-var _ = rand.IntN
-var _ rules.Mode
-var _ signal.Circuit
+func (g *gate) share(now time.Duration) float64 {
+	return g.breaker.Share(now, breaker.Forced(g.forced.Load()), g.fleet.Load()) //nolint:gosec // one of three
+}
 
-func (g *gates) ended(route string, now time.Duration, outcome balance.Outcome) {}
+func (g *gate) decide(now time.Duration) breaker.Decision {
+	return g.breaker.Decide(now, breaker.Forced(g.forced.Load()), g.fleet.Load()) //nolint:gosec // one of three
+}
 
-// admit refuses a request where its breaker, or its service's, is open.
-func (s *service) admit(route string) error { return nil }
+// of returns the gate of a route, nil when it has none yet.
+func (g *gates) of(route string) *gate {
+	if all := g.byRoute.Load(); all != nil {
+		return (*all)[route]
+	}
+	return nil
+}
+
+// gate returns the gate of a route, made when it is asked for first. Routes are named by the
+// document, whose number is bounded.
+func (s *service) gate(route string) *gate {
+	if g := s.gates.of(route); g != nil {
+		return g
+	}
+	s.gates.mu.Lock()
+	defer s.gates.mu.Unlock()
+	if g := s.gates.of(route); g != nil {
+		return g
+	}
+	b := breakerOf(s.table.Load(), route)
+	g := &gate{settings: b, breaker: breaker.New(route, breaker.Settings{
+		Ratio: b.Ratio, Requests: uint64(max(b.Requests, 0)), Base: s.router.base, //nolint:gosec // not negative
+	})}
+	s.informLocked(route, g)
+	next := map[string]*gate{route: g}
+	if all := s.gates.byRoute.Load(); all != nil {
+		maps.Copy(next, *all)
+		next[route] = g
+	}
+	s.gates.byRoute.Store(&next)
+	return g
+}
+
+// breakerOf returns what a document says of the breaker of a route, or of the service.
+func breakerOf(t *rules.Table, route string) rules.Breaker {
+	if settings := t.RouteSettings(route); settings != nil {
+		return settings.Breaker
+	}
+	return t.Settings().Breaker
+}
+
+// reset gives up the gates that another document has no use for: their thresholds differ,
+// or their route is gone. The others keep what they know.
+func (g *gates) reset(t *rules.Table) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := g.byRoute.Load()
+	if all == nil {
+		return
+	}
+	next := maps.Clone(*all)
+	maps.DeleteFunc(next, func(route string, old *gate) bool {
+		return breakerOf(t, route) != old.settings || route != "" && t.RouteSettings(route) == nil
+	})
+	g.byRoute.Store(&next)
+}
+
+// informLocked tells a gate what the fleet and the operators say. The gates are locked.
+func (s *service) informLocked(route string, g *gate) {
+	var circuit *signal.Circuit
+	if fleet := s.currentFleet(); fleet != nil {
+		circuit = breaker.Of(fleet, route)
+	}
+	if old := g.fleet.Load(); old == nil || circuit == nil || *old != *circuit {
+		g.fleet.Store(circuit)
+	}
+	word := breaker.NotForced
+	if s.forced != nil {
+		if o := s.forced.Current().Breaker(route); o != nil && o.Route == route {
+			word = breaker.ForcedClosed
+			if o.State == override.Open {
+				word = breaker.ForcedOpen
+			}
+		}
+	}
+	g.forced.Store(uint32(word))
+}
+
+// admit refuses a request where its breaker, or its service's, does not let it through.
+func (s *service) admit(route string) error {
+	if err := s.pass(s.gate("")); err != nil || route == "" {
+		return err
+	}
+	return s.pass(s.gate(route))
+}
+
+func (s *service) pass(g *gate) error {
+	now := s.router.now()
+	share := g.share(now)
+	if share >= 1 || g.settings.Mode != rules.Act || rand.Float64() < share {
+		return nil
+	}
+	d := g.decide(now)
+	s.router.tel.refused.Add(context.Background(), 1, s.refusedAttrs(d.Route))
+	return &OpenError{Service: s.name, Route: d.Route, Rule: d.Rule.String(), State: d.State, Why: d.String()}
+}
 
 // open reports whether nothing should be sent a second time.
-func (s *service) open(route string) bool { return false }
-
-// judge brings the gates up to date.
-func (s *service) judge(now time.Duration, forced *override.Current) {}
-
-// OpenError says that a breaker did not let a request through. Nothing was sent.
-type OpenError struct {
-	Service string
-	Route   string // whose breaker it is, "" for the service's
-	Rule    string
+func (s *service) open(route string) bool {
+	now := s.router.now()
+	for _, r := range [...]string{"", route} {
+		if g := s.gates.of(r); g != nil && g.settings.Mode == rules.Act && g.share(now) < 1 {
+			return true
+		}
+	}
+	return false
 }
 
-func (e *OpenError) Error() string { return "router: open" }
+// ended takes in how an attempt ended.
+func (g *gates) ended(route string, now time.Duration, outcome balance.Outcome) {
+	o := breaker.Success
+	switch {
+	case outcome == balance.Cancelled:
+		o = breaker.Cancelled
+	case outcome.Failed():
+		o = breaker.Failure
+	}
+	if whole := g.of(""); whole != nil {
+		whole.breaker.Record(now, o, rand.Float64())
+	}
+	if route == "" {
+		return
+	}
+	if own := g.of(route); own != nil {
+		own.breaker.Record(now, o, rand.Float64())
+	}
+}
 
-// rejudge is judge without the service locked.
-func (s *service) rejudge(now time.Duration) {}
+// judge brings the gates up to date with what is known now, and tells of those that changed.
+func (s *service) judge(now time.Duration) {
+	s.gate("") // also when nothing was sent yet: what the fleet says holds for a new caller
+	var changed []breaker.Decision
+	var modes []rules.Mode
+	s.gates.mu.Lock()
+	for route, g := range *s.gates.byRoute.Load() {
+		s.informLocked(route, g)
+		if d := g.decide(now); d.State != g.told && g.settings.Mode != rules.Off {
+			g.told = d.State
+			d.Route = route
+			changed, modes = append(changed, d), append(modes, g.settings.Mode)
+		}
+	}
+	s.gates.mu.Unlock()
+	for i := range changed {
+		s.tellCircuit(&changed[i], modes[i])
+	}
+}
+
+// tellCircuit tells that a breaker changed, and in ten seconds what that came to.
+func (s *service) tellCircuit(d *breaker.Decision, mode rules.Mode) {
+	name, severity := semconv.EventRouteClose, log.SeverityInfo
+	switch d.State {
+	case signal.Open:
+		name, severity = semconv.EventRouteOpen, log.SeverityError
+	case signal.HalfOpen:
+		name, severity = semconv.EventRouteHalfOpen, log.SeverityWarn
+	}
+	attrs := []attribute.KeyValue{
+		attribute.String(semconv.RouteService, s.name),
+		attribute.String(semconv.RouteReason, d.Rule.String()),
+	}
+	if d.Route != "" {
+		attrs = append(attrs, attribute.String(semconv.RouteRoute, d.Route))
+	}
+	var r log.Record
+	r.SetEventName(name)
+	r.SetSeverity(severity)
+	if mode == rules.Observe {
+		r.SetEventName(semconv.EventRouteWould)
+		r.AddAttributes(attribute.String(semconv.RouteAct, name))
+	}
+	r.SetBody(attribute.StringValue(d.String()))
+	r.AddAttributes(attrs...)
+	r.AddAttributes(
+		attribute.Float64(semconv.RouteFigure+".failure_ratio", float64(d.Failures)/float64(max(d.Requests, 1))),
+		attribute.Float64(semconv.RouteThreshold+".failure_ratio", d.Ratio),
+		attribute.Float64(semconv.RouteFigure+".requests", float64(d.Requests)),
+		attribute.Float64(semconv.RouteThreshold+".requests", float64(d.MinRequests)),
+		attribute.Int(semconv.RouteCallers, d.Callers),
+		attribute.Int(semconv.RouteBadCallers, d.BadCallers),
+		attribute.Int(semconv.RouteEpisode, int(d.Episode)),
+	)
+	otel.GetLoggerProvider().Logger(semconv.RouteScope).Emit(context.Background(), r)
+	if mode == rules.Act {
+		s.acted(name, attrs)
+	}
+}

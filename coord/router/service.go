@@ -175,7 +175,7 @@ func (s *service) tick() {
 	if aged {
 		s.refresh() // the signals became too old to be heeded, or young enough
 	} else {
-		s.rejudge(now)
+		s.judge(now)
 	}
 	stats := s.window.sum(now)
 	s.quantiles.Store(&quantiles{latency: stats.Latency, count: stats.Latency.Count()})

@@ -25,6 +25,7 @@ type telemetry struct {
 	duration  metric.Float64Histogram
 	ejections metric.Int64Counter
 	skipped   metric.Int64Counter
+	refused   metric.Int64Counter
 }
 
 // newTelemetry makes instruments that work even if one were refused: a router does
@@ -50,6 +51,11 @@ func newTelemetry(provider metric.MeterProvider) telemetry {
 		metric.WithDescription("Times that an instance was not asked for its load because too many questions were on their way")); err != nil {
 		otel.Handle(err)
 		t.skipped = noop.Int64Counter{}
+	}
+	if t.refused, err = meter.Int64Counter(semconv.RouteRefused, metric.WithUnit("{request}"),
+		metric.WithDescription("Requests that a breaker did not let through")); err != nil {
+		otel.Handle(err)
+		t.refused = noop.Int64Counter{}
 	}
 	return t
 }
@@ -121,6 +127,15 @@ func newOutcomeSets(t *target, p place) *outcomeSets {
 func (t *telemetry) attempt(to *target, d *rules.Decision, took time.Duration, outcome balance.Outcome) {
 	sets := to.recorders.of(to, place{d.Route, d.Variant})
 	t.duration.Record(context.Background(), took.Seconds(), sets[outcome]...)
+}
+
+// refusedAttrs are the attributes of requests that a breaker did not let through.
+func (s *service) refusedAttrs(route string) metric.AddOption {
+	attrs := []attribute.KeyValue{attribute.String(semconv.RouteService, s.name)}
+	if route != "" {
+		attrs = append(attrs, attribute.String(semconv.RouteRoute, route))
+	}
+	return metric.WithAttributes(attrs...)
 }
 
 // probesSkipped counts a question that was not asked because too many are on their way.

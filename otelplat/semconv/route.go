@@ -28,6 +28,9 @@ const (
 // many questions were on their way, in {probe}.
 const RouteProbesSkipped = "otelplat.route.probes.skipped"
 
+// RouteRefused counts the requests that a breaker did not let through, in {request}.
+const RouteRefused = "otelplat.route.refused"
+
 // Attributes of the router's measurements and events.
 const (
 	RouteService  = "otelplat.route.service"  // name of the service called
@@ -72,9 +75,12 @@ const (
 
 // Events of the router.
 const (
-	EventRouteEject   = "otelplat.route.eject"   // an instance left the rotation
-	EventRouteReadmit = "otelplat.route.readmit" // an instance is back after its probes succeeded
-	EventRoutePanic   = "otelplat.route.panic"   // too few instances were left: ejections are ignored
-	EventRouteWould   = "otelplat.route.would"   // what would have been done, were the switch not at observe
-	EventRouteEffect  = "otelplat.route.effect"  // what an automatic act came to
+	EventRouteEject    = "otelplat.route.eject"     // an instance left the rotation
+	EventRouteReadmit  = "otelplat.route.readmit"   // an instance is back after its probes succeeded
+	EventRoutePanic    = "otelplat.route.panic"     // too few instances were left: ejections are ignored
+	EventRouteOpen     = "otelplat.route.open"      // a breaker lets nothing through
+	EventRouteHalfOpen = "otelplat.route.half_open" // a breaker lets a growing part through
+	EventRouteClose    = "otelplat.route.close"     // a breaker lets everything through again
+	EventRouteWould    = "otelplat.route.would"     // what would have been done, were the switch not at observe
+	EventRouteEffect   = "otelplat.route.effect"    // what an automatic act came to
 )

@@ -256,3 +256,14 @@ func (t *Table) Variants() []string { return slices.Collect(maps.Keys(t.variants
 func (t *Table) ReadsHeaders() bool {
 	return len(t.routes) > 0 || t.hash.kind == headerKey || t.hash.kind == cookieKey
 }
+
+// RouteSettings returns what holds for requests that a route takes, nil when the document
+// has no such route.
+func (t *Table) RouteSettings(name string) *Settings {
+	for i := range t.routes {
+		if t.routes[i].name == name {
+			return &t.routes[i].settings
+		}
+	}
+	return nil
+}
