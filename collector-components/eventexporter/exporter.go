@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"github.com/otelplat/platform/collector-components/eventexporter/internal/metadata"
 	"github.com/otelplat/platform/otelplat/event/jetstream"
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/collector/component"
@@ -30,9 +31,9 @@ const (
 )
 
 type eventExporter struct {
-	cfg    *Config
-	log    *zap.Logger
-	events metric.Int64Counter
+	cfg       *Config
+	log       *zap.Logger
+	telemetry *metadata.TelemetryBuilder
 
 	bus atomic.Pointer[jetstream.Bus] // nil before Start and after Shutdown
 }
@@ -40,13 +41,11 @@ type eventExporter struct {
 var _ exporter.Logs = (*eventExporter)(nil)
 
 func newExporter(set exporter.Settings, cfg *Config) (*eventExporter, error) {
-	events, err := set.MeterProvider.Meter("github.com/otelplat/platform/collector-components/eventexporter").
-		Int64Counter(semconv.CollectorEvents, metric.WithUnit("{event}"),
-			metric.WithDescription("Published events, by what became of them"))
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
-	return &eventExporter{cfg: cfg, log: set.Logger, events: events}, nil
+	return &eventExporter{cfg: cfg, log: set.Logger, telemetry: telemetry}, nil
 }
 
 // Capabilities implements consumer.Logs.
@@ -100,5 +99,5 @@ func (e *eventExporter) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
 }
 
 func (e *eventExporter) count(ctx context.Context, events int, reason string) {
-	e.events.Add(ctx, int64(events), metric.WithAttributes(attribute.String(semconv.CollectorReason, reason)))
+	e.telemetry.ExporterEventsPublished.Add(ctx, int64(events), metric.WithAttributes(attribute.String(semconv.CollectorReason, reason)))
 }
