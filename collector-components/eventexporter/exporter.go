@@ -28,6 +28,14 @@ const (
 	stored      = "stored"
 	invalid     = "invalid"
 	unavailable = "unavailable"
+	dropped     = "dropped"
+)
+
+// Whether somebody waits for the answer.
+const (
+	attributeDelivery = "delivery"
+	acknowledged      = "acknowledged"
+	bestEffort        = "best_effort"
 )
 
 type eventExporter struct {
@@ -53,12 +61,16 @@ func (*eventExporter) Capabilities() consumer.Capabilities { return consumer.Cap
 
 // Start connects in the background.
 func (e *eventExporter) Start(context.Context, component.Host) error {
-	bus, err := jetstream.Open(
+	opts := []jetstream.Option{
 		jetstream.WithURL(e.cfg.URL), jetstream.WithNamespace(e.cfg.Namespace), jetstream.WithService("collector"),
 		jetstream.WithCredentials(e.cfg.CredentialsFile), jetstream.WithTLS(e.cfg.CAFile, e.cfg.CertFile, e.cfg.KeyFile),
 		jetstream.WithRetention(e.cfg.MaxAge, e.cfg.MaxBytes), jetstream.WithReplicas(e.cfg.Replicas),
 		jetstream.WithLogger(slog.New(zapslog.NewHandler(e.log.Core()))),
-	)
+	}
+	if e.cfg.BestEffort {
+		opts = append(opts, jetstream.WithOldestDiscarded())
+	}
+	bus, err := jetstream.Open(opts...)
 	if err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
@@ -99,5 +111,10 @@ func (e *eventExporter) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
 }
 
 func (e *eventExporter) count(ctx context.Context, events int, reason string) {
-	e.telemetry.ExporterEventsPublished.Add(ctx, int64(events), metric.WithAttributes(attribute.String(semconv.CollectorReason, reason)))
+	delivery := acknowledged
+	if e.cfg.BestEffort {
+		delivery = bestEffort
+	}
+	e.telemetry.ExporterEventsPublished.Add(ctx, int64(events), metric.WithAttributes(
+		attribute.String(semconv.CollectorReason, reason), attribute.String(attributeDelivery, delivery)))
 }

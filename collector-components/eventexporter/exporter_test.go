@@ -34,11 +34,14 @@ type running struct {
 	telemetry *componenttest.Telemetry
 }
 
-func start(t *testing.T, server *natstest.Server) *running {
+func start(t *testing.T, server *natstest.Server, changes ...func(*eventexporter.Config)) *running {
 	t.Helper()
 	factory := eventexporter.NewFactory()
 	cfg := factory.CreateDefaultConfig().(*eventexporter.Config)
 	cfg.URL = server.URL()
+	for _, change := range changes {
+		change(cfg)
+	}
 	tel := componenttest.NewTelemetry()
 	set := exportertest.NewNopSettings(metadata.Type)
 	set.TelemetrySettings = tel.NewTelemetrySettings()
@@ -200,12 +203,14 @@ func TestWithoutNATSARequestIsRefusedAndNothingElseHappens(t *testing.T) {
 
 func TestTheConfigurationIsChecked(t *testing.T) {
 	for field, change := range map[string]func(*eventexporter.Config){
-		"url":       func(c *eventexporter.Config) { c.URL = "" },
-		"namespace": func(c *eventexporter.Config) { c.Namespace = "a/b" },
-		"cert_file": func(c *eventexporter.Config) { c.CertFile = "x" },
-		"max_age":   func(c *eventexporter.Config) { c.MaxAge = time.Second },
-		"max_bytes": func(c *eventexporter.Config) { c.MaxBytes = 1 },
-		"replicas":  func(c *eventexporter.Config) { c.Replicas = 2 },
+		"url":        func(c *eventexporter.Config) { c.URL = "" },
+		"namespace":  func(c *eventexporter.Config) { c.Namespace = "a/b" },
+		"cert_file":  func(c *eventexporter.Config) { c.CertFile = "x" },
+		"max_age":    func(c *eventexporter.Config) { c.MaxAge = time.Second },
+		"max_bytes":  func(c *eventexporter.Config) { c.MaxBytes = 1 },
+		"replicas":   func(c *eventexporter.Config) { c.Replicas = 2 },
+		"queue_size": func(c *eventexporter.Config) { c.QueueSize = 0 },
+		"max_wait":   func(c *eventexporter.Config) { c.MaxWait = time.Hour },
 	} {
 		c := eventexporter.NewFactory().CreateDefaultConfig().(*eventexporter.Config)
 		if err := c.Validate(); err != nil {

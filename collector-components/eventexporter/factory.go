@@ -16,7 +16,11 @@ func NewFactory() exporter.Factory {
 }
 
 // createLogs leaves out exporterhelper: its queue, batches and retries would answer
-// for events that are not stored.
+// for events that are not stored, and its queue refuses what best effort has to drop.
 func createLogs(_ context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
-	return newExporter(set, cfg.(*Config))
+	e, err := newExporter(set, cfg.(*Config))
+	if err != nil || !e.cfg.BestEffort {
+		return e, err
+	}
+	return newCopier(e), nil
 }

@@ -60,7 +60,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExporterEventsPublished, err = builder.meter.Int64Counter(
 		"otelcol_exporter_events_published",
-		metric.WithDescription("Published events, by what became of them [Alpha]"),
+		metric.WithDescription("Events, by what became of them [Alpha]"),
 		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)
