@@ -52,6 +52,12 @@ type world struct {
 // configuration goes over it.
 func start(t *testing.T, over ...string) *world {
 	t.Helper()
+	return startFrom(t, components.DefaultURIs, over...)
+}
+
+// startFrom starts them with a configuration of another place.
+func startFrom(t *testing.T, from func() []string, over ...string) *world {
+	t.Helper()
 	w := &world{t: t, backend: newBackend(t)}
 	etcd := coordtest.Etcd(t)
 	folder := t.TempDir()
@@ -81,7 +87,7 @@ func start(t *testing.T, over ...string) *world {
 	}
 	t.Cleanup(func() { w.etcd.Close() })
 
-	uris := append(components.DefaultURIs(), "yaml:service::telemetry::logs::level: error")
+	uris := append(from(), "yaml:service::telemetry::logs::level: error")
 	for _, text := range over {
 		uris = append(uris, "yaml:"+text)
 	}

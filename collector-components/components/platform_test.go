@@ -169,6 +169,21 @@ func TestThePlatformsEventsTravelWithTheLogsAndAreCopiedToJetStream(t *testing.T
 	}
 }
 
+func TestWithoutAnExportThePlatformsEventsAreOnStandardErrorToo(t *testing.T) {
+	stderr := asMain(t)
+	w := startFrom(t, func() []string { return []string{"yaml:" + components.DefaultConfig()} })
+	w.push(all(t, "everything"))
+	w.eventually("an act upon a record is on standard error", func() bool {
+		_ = w.log(w.as("service", "orders"), "orders", "order 7")
+		return strings.Contains(stderr.String(), `"`+semconv.TelemetryRule+`":"everything"`)
+	})
+	for d := range w.subscribe("test-platform") {
+		if d.Type == govern {
+			break
+		}
+	}
+}
+
 // A policy in the pipeline of the platform's events acts upon what tells of its acts.
 func TestThePlatformsEventsDoNotFeedOnThemselves(t *testing.T) {
 	stderr := asMain(t)
