@@ -5,7 +5,7 @@
 MODULES      := . ./collector-components ./cmd/otelplat ./examples ./integration
 ALL          := ./... ./collector-components/... ./cmd/otelplat/... ./examples/... ./integration/...
 # The race detector needs a C compiler. These packages do not link the whole collector, whose race build takes most of an hour of two cores.
-RACE         := ./... ./examples/... $(patsubst %,./collector-components/%/...,budgetprocessor catalogprocessor internal policyprocessor routeconnector semconvprocessor signalprocessor)
+RACE         := ./... ./examples/... $(patsubst %,./collector-components/%/...,budgetprocessor catalogprocessor eventexporter eventreceiver internal policyprocessor routeconnector semconvprocessor signalprocessor)
 GOLANGCI     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK  := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)

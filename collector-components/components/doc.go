@@ -23,6 +23,12 @@
 //	→ otelplat_policy/events (refuses what the sender may not send)
 //	→ otelplat_events (NATS JetStream, acknowledged)
 //
+// The platform's own events, of what was decided in the pipelines above, have one too:
+//
+//	otelplat_events receiver (this process: see [Events])
+//	→ memory_limiter
+//	→ batch → exporter, and otelplat_events/platform (NATS JetStream, best effort)
+//
 // It reads these environment variables; all but the first two have a default:
 //
 //	OTELPLAT_JWKS_FILE       public keys of the tokens' issuer
@@ -30,7 +36,8 @@
 //	OTELPLAT_ISSUER          the issuer (otelplat-dev)
 //	OTELPLAT_AUDIENCE        the audience (otelplat)
 //	OTELPLAT_ETCD_ENDPOINTS  (http://127.0.0.1:2379)
-//	OTELPLAT_NAMESPACE       (default)
+//	OTELPLAT_NAMESPACE       (default); copies of the platform's events are in it with
+//	                         -platform behind
 //	OTELPLAT_COLLECTOR_ID    id in the keys of signals (host name and random letters)
 //	OTELPLAT_EJECTION_BASE   (30s)
 //	OTELPLAT_OTLP_GRPC       host:port (127.0.0.1:4317)

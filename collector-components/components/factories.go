@@ -28,6 +28,7 @@ import (
 	"github.com/otelplat/platform/collector-components/budgetprocessor"
 	"github.com/otelplat/platform/collector-components/catalogprocessor"
 	"github.com/otelplat/platform/collector-components/eventexporter"
+	"github.com/otelplat/platform/collector-components/eventreceiver"
 	"github.com/otelplat/platform/collector-components/policyauthextension"
 	"github.com/otelplat/platform/collector-components/policyprocessor"
 	"github.com/otelplat/platform/collector-components/routeconnector"
@@ -67,6 +68,7 @@ var (
 		contrib + "receiver/hostmetricsreceiver":   hostmetricsreceiver.NewFactory(),
 		contrib + "receiver/statsdreceiver":        statsdreceiver.NewFactory(),
 		contrib + "receiver/syslogreceiver":        syslogreceiver.NewFactory(),
+		ours + "eventreceiver":                     eventreceiver.NewFactory(),
 	}
 	processors = map[string]processor.Factory{
 		core + "processor/batchprocessor":                   batchprocessor.NewFactory(),

@@ -48,8 +48,15 @@ type world struct {
 	nats    *natstest.Server
 }
 
-// start starts all of them, without a bundle in etcd.
-func start(t *testing.T) *world {
+// start starts all of them, without a bundle in etcd; what is over the default
+// configuration goes over it.
+func start(t *testing.T, over ...string) *world {
+	t.Helper()
+	return startFrom(t, components.DefaultURIs, over...)
+}
+
+// startFrom starts them with a configuration of another place.
+func startFrom(t *testing.T, from func() []string, over ...string) *world {
 	t.Helper()
 	w := &world{t: t, backend: newBackend(t)}
 	etcd := coordtest.Etcd(t)
@@ -80,13 +87,13 @@ func start(t *testing.T) *world {
 	}
 	t.Cleanup(func() { w.etcd.Close() })
 
+	uris := append(from(), "yaml:service::telemetry::logs::level: error")
+	for _, text := range over {
+		uris = append(uris, "yaml:"+text)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() {
-		ended <- components.Run(ctx, components.Options{
-			URIs: append(components.DefaultURIs(), "yaml:service::telemetry::logs::level: error"),
-		})
-	}()
+	go func() { ended <- components.Run(ctx, components.Options{URIs: uris}) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

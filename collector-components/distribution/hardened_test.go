@@ -3,9 +3,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +21,8 @@ import (
 	"github.com/otelplat/platform/policy"
 	"github.com/otelplat/platform/policy/authn/devissuer"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/log"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -147,4 +151,47 @@ func TestTheHardenedCollectorAsksForCertificateAndToken(t *testing.T) {
 		}
 		conn.Close()
 	}
+}
+
+func TestTheHardenedCollectorHasItsOwnEventsInAPipeline(t *testing.T) {
+	_, _, _, health := hardenedWorld(t)
+	metrics := "http://127.0.0.1:" + os.Getenv("OTELPLAT_METRICS_PORT") + "/metrics"
+	var stderr bytes.Buffer
+	before := otel.GetLoggerProvider()
+	otel.SetLoggerProvider(components.Events(&stderr))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- components.Run(ctx, components.Options{URIs: []string{"file:hardened.yaml", "yaml:service: {telemetry: {logs: {level: fatal}}}"}})
+	}()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		otel.SetLoggerProvider(before)
+		http.DefaultClient.CloseIdleConnections()
+	}()
+	page := func(url string) string {
+		response, err := http.Get(url)
+		if err != nil {
+			return ""
+		}
+		defer response.Body.Close()
+		text, _ := io.ReadAll(response.Body)
+		return string(text)
+	}
+	coordtest.Eventually(t, patience, func() bool { return page("http://"+health) != "" }, "the collector is up")
+	var r log.Record
+	r.SetEventName("otelplat.telemetry.govern")
+	otel.GetLoggerProvider().Logger("test").Emit(t.Context(), r)
+	// The backend and NATS are away: the event is in the queue on disk, and waits for NATS.
+	coordtest.Eventually(t, patience, func() bool {
+		for line := range strings.Lines(page(metrics)) {
+			if strings.HasPrefix(line, "otelcol_receiver_accepted_log_records") && strings.Contains(line, `receiver="otelplat_events"`) {
+				return !strings.HasSuffix(strings.TrimSpace(line), " 0")
+			}
+		}
+		return false
+	}, "the event is in the pipeline")
 }

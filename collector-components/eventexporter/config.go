@@ -35,12 +35,27 @@ type Config struct {
 	MaxAge   time.Duration `mapstructure:"max_age"`
 	MaxBytes int64         `mapstructure:"max_bytes"`
 	Replicas int           `mapstructure:"replicas"`
+
+	// BestEffort copies events that nobody waits for: see the package.
+	BestEffort bool `mapstructure:"best_effort"`
+
+	// QueueSize and MaxWait are of best effort: how many events may wait, and for how long
+	// one is tried while JetStream does not acknowledge it.
+	QueueSize int           `mapstructure:"queue_size"`
+	MaxWait   time.Duration `mapstructure:"max_wait"`
 }
+
+const (
+	defaultQueueSize = 1024
+	maxQueueSize     = 1 << 16
+	defaultMaxWait   = 30 * time.Second
+)
 
 func defaultConfig() component.Config {
 	return &Config{
 		URL: jetstream.DefaultURL, Namespace: jetstream.DefaultNamespace,
 		MaxAge: jetstream.DefaultMaxAge, MaxBytes: jetstream.DefaultMaxBytes, Replicas: 1,
+		QueueSize: defaultQueueSize, MaxWait: defaultMaxWait,
 	}
 }
 
@@ -64,6 +79,13 @@ func (c *Config) Validate() error {
 	}
 	if !slices.Contains([]int{1, 3, 5}, c.Replicas) {
 		errs = append(errs, fmt.Errorf("replicas is %d, want 1, 3 or 5", c.Replicas))
+	}
+	if c.QueueSize < 1 || c.QueueSize > maxQueueSize {
+		errs = append(errs, fmt.Errorf("queue_size is %d, want 1 to %d", c.QueueSize, maxQueueSize))
+	}
+	if c.MaxWait < 0 || c.MaxWait > event.Deduplication {
+		// JetStream would not know an event again that it has stored without a word.
+		errs = append(errs, fmt.Errorf("max_wait is %v, want 0 to %v", c.MaxWait, event.Deduplication))
 	}
 	return errors.Join(errs...)
 }

@@ -28,4 +28,12 @@
 // claims check has verified. Whether NATS can be reached makes no difference to the
 // start of the collector. What became of events is counted in
 // otelcol_exporter_events_published.
+//
+// # Best effort
+//
+// With best_effort it copies events that nobody waits for, such as the platform's own,
+// from a bounded queue: it takes every record with an event name at once, never fails its
+// pipeline, tries for max_wait, and counts what was not acknowledged. A record that is no
+// published event becomes one whose data is the record's attributes in JSON. Such copies
+// belong into a namespace of their own, in whose stream the oldest make room.
 package eventexporter

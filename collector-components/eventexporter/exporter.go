@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"github.com/otelplat/platform/collector-components/eventexporter/internal/metadata"
 	"github.com/otelplat/platform/otelplat/event/jetstream"
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/collector/component"
@@ -27,12 +28,20 @@ const (
 	stored      = "stored"
 	invalid     = "invalid"
 	unavailable = "unavailable"
+	dropped     = "dropped"
+)
+
+// Whether somebody waits for the answer.
+const (
+	attributeDelivery = "delivery"
+	acknowledged      = "acknowledged"
+	bestEffort        = "best_effort"
 )
 
 type eventExporter struct {
-	cfg    *Config
-	log    *zap.Logger
-	events metric.Int64Counter
+	cfg       *Config
+	log       *zap.Logger
+	telemetry *metadata.TelemetryBuilder
 
 	bus atomic.Pointer[jetstream.Bus] // nil before Start and after Shutdown
 }
@@ -40,13 +49,11 @@ type eventExporter struct {
 var _ exporter.Logs = (*eventExporter)(nil)
 
 func newExporter(set exporter.Settings, cfg *Config) (*eventExporter, error) {
-	events, err := set.MeterProvider.Meter("github.com/otelplat/platform/collector-components/eventexporter").
-		Int64Counter(semconv.CollectorEvents, metric.WithUnit("{event}"),
-			metric.WithDescription("Published events, by what became of them"))
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
-	return &eventExporter{cfg: cfg, log: set.Logger, events: events}, nil
+	return &eventExporter{cfg: cfg, log: set.Logger, telemetry: telemetry}, nil
 }
 
 // Capabilities implements consumer.Logs.
@@ -54,12 +61,16 @@ func (*eventExporter) Capabilities() consumer.Capabilities { return consumer.Cap
 
 // Start connects in the background.
 func (e *eventExporter) Start(context.Context, component.Host) error {
-	bus, err := jetstream.Open(
+	opts := []jetstream.Option{
 		jetstream.WithURL(e.cfg.URL), jetstream.WithNamespace(e.cfg.Namespace), jetstream.WithService("collector"),
 		jetstream.WithCredentials(e.cfg.CredentialsFile), jetstream.WithTLS(e.cfg.CAFile, e.cfg.CertFile, e.cfg.KeyFile),
 		jetstream.WithRetention(e.cfg.MaxAge, e.cfg.MaxBytes), jetstream.WithReplicas(e.cfg.Replicas),
 		jetstream.WithLogger(slog.New(zapslog.NewHandler(e.log.Core()))),
-	)
+	}
+	if e.cfg.BestEffort {
+		opts = append(opts, jetstream.WithOldestDiscarded())
+	}
+	bus, err := jetstream.Open(opts...)
 	if err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
@@ -100,5 +111,10 @@ func (e *eventExporter) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
 }
 
 func (e *eventExporter) count(ctx context.Context, events int, reason string) {
-	e.events.Add(ctx, int64(events), metric.WithAttributes(attribute.String(semconv.CollectorReason, reason)))
+	delivery := acknowledged
+	if e.cfg.BestEffort {
+		delivery = bestEffort
+	}
+	e.telemetry.ExporterEventsPublished.Add(ctx, int64(events), metric.WithAttributes(
+		attribute.String(semconv.CollectorReason, reason), attribute.String(attributeDelivery, delivery)))
 }

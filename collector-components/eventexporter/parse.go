@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/otelplat/platform/otelplat/event"
 	"github.com/otelplat/platform/otelplat/semconv"
@@ -24,11 +25,11 @@ type request struct {
 func parse(ld plog.Logs) ([]request, error) {
 	var requests []request
 	for _, rl := range ld.ResourceLogs().All() {
-		name, ok := rl.Resource().Attributes().Get("service.name")
-		if !ok || name.AsString() == "" || len(name.AsString()) > event.MaxType {
-			return nil, fmt.Errorf("the resource has no service.name of 1 to %d bytes", event.MaxType)
+		service, err := serviceOf(rl.Resource())
+		if err != nil {
+			return nil, err
 		}
-		r := request{service: name.AsString()}
+		r := request{service: service}
 		for _, sl := range rl.ScopeLogs().All() {
 			for _, record := range sl.LogRecords().All() {
 				e, err := parseRecord(record)
@@ -45,12 +46,26 @@ func parse(ld plog.Logs) ([]request, error) {
 	return requests, nil
 }
 
+// serviceOf is who publishes.
+func serviceOf(resource pcommon.Resource) (string, error) {
+	name, ok := resource.Attributes().Get("service.name")
+	if !ok || name.AsString() == "" || len(name.AsString()) > event.MaxType {
+		return "", fmt.Errorf("the resource has no service.name of 1 to %d bytes", event.MaxType)
+	}
+	return name.AsString(), nil
+}
+
+// timeOf is when it happened, or else when that was seen.
+func timeOf(record plog.LogRecord) time.Time {
+	if record.Timestamp() == 0 {
+		return record.ObservedTimestamp().AsTime()
+	}
+	return record.Timestamp().AsTime()
+}
+
 // parseRecord is the reverse of what event.Client sends.
 func parseRecord(record plog.LogRecord) (event.Event, error) {
-	e := event.Event{Type: record.EventName(), Time: record.Timestamp().AsTime()}
-	if record.Timestamp() == 0 {
-		e.Time = record.ObservedTimestamp().AsTime()
-	}
+	e := event.Event{Type: record.EventName(), Time: timeOf(record)}
 	if e.Type == "" {
 		return e, errors.New("a log record without an event name is no event")
 	}

@@ -34,8 +34,3 @@ const (
 	EventOutcome      = "otelplat.event.outcome"      // of a publish or a delivery
 	EventAttempts     = "otelplat.event.attempts"     // how often the event was tried
 )
-
-// Metrics of the collector's exporter of events.
-const (
-	CollectorEvents = "otelcol_exporter_events_published" // counter, {event}; attribute reason: "stored", or why not
-)

@@ -24,7 +24,7 @@
 //
 // The streams are made when they are needed and are not there: files, limits of 7
 // days and 1 GiB ([WithRetention]), one replica ([WithReplicas]). Events that do not
-// fit are refused, not old ones deleted. A stream that is there stays as its operator
+// fit are refused, not old ones deleted ([WithOldestDiscarded]). A stream that is there stays as its operator
 // made it.
 //
 // # Subscriptions

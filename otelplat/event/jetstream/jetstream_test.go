@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -194,6 +195,28 @@ func TestAStreamThatIsFullRefuses(t *testing.T) {
 	}
 	if stored != 3 || err == nil || !strings.Contains(err.Error(), "maximum bytes exceeded") {
 		t.Errorf("%d stored, then: %v", stored, err)
+	}
+}
+
+func TestInAStreamThatIsFullTheOldestMayMakeRoom(t *testing.T) {
+	server := natstest.NewServer(t)
+	bus := open(t, server, jetstream.WithRetention(time.Hour, event.MaxData), jetstream.WithOldestDiscarded())
+	for i := range 10 {
+		if err := bus.Publish(t.Context(), event.Event{ID: strconv.Itoa(i), Type: "t", Data: make([]byte, event.MaxData/4)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := make(chan event.Delivery, 10)
+	if _, err := bus.Subscribe(t.Context(), event.Subscription{Name: "test", All: true}, func(_ context.Context, d event.Delivery) error {
+		got <- d
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"7", "8", "9"} {
+		if d := <-got; d.ID != want {
+			t.Errorf("event %s is there, expected %s", d.ID, want)
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ type config struct {
 	maxAge                  time.Duration
 	maxBytes                int64
 	replicas                int
+	discardOld              bool
 	log                     *slog.Logger
 }
 
@@ -77,6 +78,10 @@ func WithTLS(ca, cert, key string) Option {
 func WithRetention(age time.Duration, bytes int64) Option {
 	return func(c *config) { c.maxAge, c.maxBytes = age, bytes }
 }
+
+// WithOldestDiscarded lets the oldest events make room for new ones in a stream that is
+// full, where new ones are refused by default. It is for events that nobody relies on.
+func WithOldestDiscarded() Option { return func(c *config) { c.discardOld = true } }
 
 // WithReplicas sets on how many servers the streams are, if this bus makes them:
 // 1, 3 or 5.

@@ -31,11 +31,16 @@ func (s *streams) deadSubject(subscription string) string {
 }
 
 // events is the stream of events. It refuses what does not fit: an event that is
-// deleted before everybody had it would be lost without a word.
+// deleted before everybody had it would be lost without a word. Where nobody relies on
+// them the oldest make room.
 func (s *streams) events() jetstream.StreamConfig {
+	discard := jetstream.DiscardNew
+	if s.cfg.discardOld {
+		discard = jetstream.DiscardOld
+	}
 	return jetstream.StreamConfig{
 		Name: s.eventsName(), Subjects: []string{eventsRoot + token(s.cfg.namespace) + ".>"},
-		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
+		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: discard,
 		MaxAge: s.cfg.maxAge, MaxBytes: s.cfg.maxBytes, Duplicates: event.Deduplication, Replicas: s.cfg.replicas,
 		AllowDirect: true,
 	}
