@@ -62,10 +62,25 @@ func loadOf(r loadreport.Report) balance.Report {
 	return balance.Report{InFlight: r.InFlight, Latency: r.Latency}
 }
 
-// probeHTTP asks an instance that serves HTTP.
-func (t *transport) probeHTTP(s *service, n *node, scheme string) {
-	base := &url.URL{Scheme: scheme, Host: targetOf(n).http}
-	s.probe(n, func(ctx context.Context) (loadreport.Report, error) { return loadreport.AskHTTP(ctx, t.base, base) })
+// httpAsker asks the instances of one service over one transport.
+type httpAsker struct {
+	transport *transport
+	scheme    string
+	ask       func(*node)
+}
+
+// asker returns the function that asks an instance for its load. It is made once for all
+// requests that go by one transport: a closure for each would be garbage for each.
+func (t *transport) asker(s *service, scheme string) func(*node) {
+	if a := s.asker.Load(); a != nil && a.transport == t && a.scheme == scheme {
+		return a.ask
+	}
+	a := &httpAsker{transport: t, scheme: scheme, ask: func(n *node) {
+		base := &url.URL{Scheme: scheme, Host: targetOf(n).http}
+		s.probe(n, func(ctx context.Context) (loadreport.Report, error) { return loadreport.AskHTTP(ctx, t.base, base) })
+	}}
+	s.asker.Store(a)
+	return a.ask
 }
 
 // heardHTTP takes in what an instance said of its load with its answer, which was for this

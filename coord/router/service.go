@@ -36,9 +36,13 @@ type service struct {
 	forced  override.Follower // nil without overrides
 	updates wake.Set          // for gRPC: the members changed
 
-	table     atomic.Pointer[rules.Table]
-	asks      atomic.Bool // the policy goes by what instances say of their load
-	window    window
+	table  atomic.Pointer[rules.Table]
+	asks   atomic.Bool // the policy goes by what instances say of their load
+	asker  atomic.Pointer[httpAsker]
+	window window
+
+	askableHTTP func(*node) bool // serves HTTP, and may be asked for its load
+
 	quantiles atomic.Pointer[quantiles]
 	gates     gates
 	effects   effects
@@ -68,6 +72,7 @@ type target struct {
 func newService(r *Router, name string) *service {
 	s := &service{router: r, name: name, targets: make(map[string]*target)}
 	s.table.Store(defaultTable)
+	s.askableHTTP = func(n *node) bool { return servesHTTP(n) && targetOf(n).asked(r.now()) }
 	s.pool = balance.New(s.settings(), s.decided)
 	// Without one of these the router still has its own eyes, and the defaults.
 	if r.signals != nil {

@@ -207,10 +207,8 @@ func (c *httpCall) begin(ctx context.Context, cancel context.CancelFunc) (*excha
 	c.addHeaders(ctx, x)
 	annotate(ctx, &c.decision, targetOf(a.Node()))
 	if s.asks.Load() {
-		now := s.router.now()
-		s.pool.Ask(balance.Request{Now: now, Random: rand.IntN, Variant: c.decision.Variant, Usable: func(n *node) bool {
-			return servesHTTP(n) && targetOf(n).asked(now)
-		}}, func(n *node) { c.transport.probeHTTP(s, n, c.req.URL.Scheme) })
+		s.pool.Ask(balance.Request{Now: s.router.now(), Random: rand.IntN, Variant: c.decision.Variant, Usable: s.askableHTTP},
+			c.transport.asker(s, c.req.URL.Scheme))
 	}
 	return x, nil
 }
