@@ -106,6 +106,8 @@ func TestEveryCallTellsTheLoad(t *testing.T) {
 	if r := inTrailer(t, trailer); r.InFlight != 0 || r.AtArrival != 0 {
 		t.Errorf("a call: %+v", r)
 	}
+	idle := func() { wantIdle(t, func() (loadreport.Report, error) { return loadreport.AskGRPC(t.Context(), cc) }) }
+	idle()
 	fail.Store(true)
 	if err := check(t.Context(), cc, grpc.Trailer(&trailer)); status.Code(err) != codes.Internal {
 		t.Fatal(err)
@@ -113,6 +115,7 @@ func TestEveryCallTellsTheLoad(t *testing.T) {
 	if r := inTrailer(t, trailer); r.InFlight != 0 || r.AtArrival != 0 || r.Latency == 0 {
 		t.Errorf("a call that fails: %+v", r)
 	}
+	idle()
 	stream, err := grpc_health_v1.NewHealthClient(cc).Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{})
 	if err != nil {
 		t.Fatal(err)

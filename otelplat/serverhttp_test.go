@@ -4,6 +4,7 @@ package otelplat_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -105,6 +106,7 @@ func wantTheLoad(t *testing.T, client *http.Client, base *url.URL) {
 	t.Helper()
 	for _, path := range []string{"/write", "/string", "/status", "/copy", "/flush", "/nothing"} {
 		for _, format := range []string{"TEXT", "text"} {
+			wantIdle(t, func() (loadreport.Report, error) { return loadreport.AskHTTP(t.Context(), client.Transport, base) })
 			text, _, _ := fetch(t, client, base, path, format)
 			r, err := loadreport.ParseText(text)
 			if err != nil || r.InFlight != 0 || r.AtArrival != 0 {
@@ -117,6 +119,19 @@ func wantTheLoad(t *testing.T, client *http.Client, base *url.URL) {
 			}
 		}
 	}
+}
+
+// wantIdle waits until what was answered is also counted out.
+func wantIdle(t *testing.T, ask func() (loadreport.Report, error)) (r loadreport.Report) {
+	t.Helper()
+	eventually(t, func() bool {
+		var err error
+		if r, err = ask(); err != nil {
+			t.Fatal(err)
+		}
+		return r.InFlight == 0
+	}, "nothing is in flight")
+	return r
 }
 
 func TestAProbeIsAnsweredWhileEveryRequestWaitsAndEveryoneIsRefused(t *testing.T) {
@@ -157,8 +172,8 @@ func TestAProbeIsAnsweredWhileEveryRequestWaitsAndEveryoneIsRefused(t *testing.T
 	if len(arrivals) != 3 {
 		t.Errorf("they met %v others, want 0, 1 and 2", arrivals)
 	}
-	if r, err := loadreport.AskHTTP(t.Context(), client.Transport, base); err != nil || r.InFlight != 0 || r.Latency == 0 {
-		t.Errorf("%+v, %v after all ended", r, err)
+	if r := wantIdle(t, func() (loadreport.Report, error) { return loadreport.AskHTTP(t.Context(), client.Transport, base) }); r.Latency == 0 {
+		t.Errorf("%+v after all ended", r)
 	}
 }
 
@@ -225,8 +240,9 @@ func TestWhatARequestTellsOfTheServer(t *testing.T) {
 		"/late-status": {latency: true}, // the response began with 200
 	} {
 		t.Run(path, func(t *testing.T) {
-			tel := alone(t)
-			client, base := web(t, tel, func(w http.ResponseWriter, r *http.Request) {
+			ctx, giveUp := context.WithCancel(t.Context())
+			defer giveUp()
+			client, base := web(t, alone(t), func(w http.ResponseWriter, r *http.Request) {
 				switch r.URL.Path {
 				case "/not-found":
 					w.WriteHeader(http.StatusNotFound)
@@ -246,18 +262,18 @@ func TestWhatARequestTellsOfTheServer(t *testing.T) {
 					}
 					conn.Close()
 				case "/given-up":
+					giveUp()
 					<-r.Context().Done()
 				case "/late-status":
 					io.WriteString(w, "well")
 					w.WriteHeader(http.StatusInternalServerError)
 				}
 			})
-			client.Timeout = 10 * time.Second
-			if path == "/given-up" {
-				client.Timeout = 50 * time.Millisecond
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.String()+path, nil)
+			if err != nil {
+				t.Fatal(err)
 			}
-			resp, err := client.Get(base.String() + path)
-			if err == nil {
+			if resp, err := client.Do(req); err == nil {
 				resp.Body.Close()
 			}
 			var r loadreport.Report
