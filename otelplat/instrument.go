@@ -22,7 +22,8 @@ func (t *Telemetry) attribute(key attribute.Key) string {
 //
 // It offers load reports: see the package documentation. Install it outermost, so that a
 // probe is answered before anything can queue or refuse it, and so that requests in flight
-// are all requests in flight.
+// are all requests in flight. A request's context ends when its caller gives up waiting, as
+// far as the caller says so (X-Envoy-Expected-Rq-Timeout-Ms, which coord/router sends).
 func (t *Telemetry) HTTPHandler(h http.Handler, operation string) http.Handler {
 	return t.server.http(otelhttp.NewHandler(h, operation, t.http()...))
 }

@@ -20,7 +20,9 @@ func (s *server) http(h http.Handler) http.Handler {
 		x := &exchange{server: s, header: w.Header, request: s.load.Begin()}
 		x.wanted = !s.quiet && wantsReport(r.Header)
 		defer func() { s.load.End(x.request, x.outcome(r)) }()
-		h.ServeHTTP(x.wrap(w), r)
+		limited, cancel := bounded(r)
+		defer cancel()
+		h.ServeHTTP(x.wrap(w), limited)
 		x.returned = true
 		x.respond(http.StatusOK) // what net/http answers for a handler that wrote nothing
 	})

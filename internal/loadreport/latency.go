@@ -10,8 +10,11 @@ import (
 )
 
 const (
-	// maxLatencyAge is how long a completed request tells something of the next one.
-	maxLatencyAge = 5 * time.Second
+	// maxLatencyAge is how long a completed request tells something of the next one. A load
+	// that comes back after a while finds what it took then: in the simulation (routesim) the
+	// 99.9th percentile of callers that go by latency is 5 to 10 % lower than with 5 s, when a
+	// loaded server knows short requests only, because the long ones have not ended yet.
+	maxLatencyAge = 30 * time.Second
 
 	perLoad    = 16 // completions kept of each load
 	minSamples = 5  // that a median is taken of, where there are as many

@@ -109,7 +109,7 @@ func TestTheLatencyIsThatOfRequestsThatMetThisLoad(t *testing.T) {
 				m.serve(1, time.Millisecond, Neutral)
 			}
 		}, 0, 30 * time.Millisecond},
-		"unknown after five seconds": {func(m *machine) {
+		"unknown after half a minute": {func(m *machine) {
 			m.serve(1, 30*time.Millisecond, OK)
 			m.now += maxLatencyAge + time.Millisecond
 		}, 0, 0},
@@ -117,7 +117,7 @@ func TestTheLatencyIsThatOfRequestsThatMetThisLoad(t *testing.T) {
 			m.serve(1, 30*time.Millisecond, OK)
 			m.now += 30 * 24 * time.Hour
 		}, 0, 0},
-		"known for five seconds": {func(m *machine) {
+		"known for half a minute": {func(m *machine) {
 			m.serve(1, 30*time.Millisecond, OK)
 			m.now += maxLatencyAge
 		}, 0, 30 * time.Millisecond},

@@ -121,6 +121,16 @@ func (p *Pool) Heard(r Request, n *Node, report Report) {
 	}
 }
 
+// HeardOf is [Pool.Heard] for an instance by its id; one that is not a member is ignored.
+func (p *Pool) HeardOf(r Request, id string, report Report) {
+	p.mu.Lock()
+	n := p.nodes[id]
+	p.mu.Unlock()
+	if n != nil {
+		p.Heard(r, n, report)
+	}
+}
+
 // dueProbe takes the first probe that is due. While it is in flight no other is sent
 // to the same instance, unless it takes longer than a hold: a request may be a stream
 // that nobody ends.
