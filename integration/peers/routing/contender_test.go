@@ -14,6 +14,7 @@ import (
 
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/router"
+	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/coord/signal"
 	"google.golang.org/grpc"
 	_ "google.golang.org/grpc/balancer/weightedroundrobin" // registers it
@@ -34,19 +35,27 @@ type contender struct {
 	config  string // gRPC's service config, of a peer
 	http    bool
 	signals bool
+	rules   string // our document, when it is not the defaults
+	long    bool   // has a turn in the benchmark only
 }
 
 // weighted is gRPC's (A58), which learns as soon as it may: its own defaults are 10 s of
 // blackout and 1 s between updates.
 const weighted = `{"weighted_round_robin": {"blackoutPeriod": "1s", "weightUpdatePeriod": "0.1s", "weightExpirationPeriod": "180s", "errorUtilizationPenalty": 1}}`
 
-// outlier is gRPC's outlier detection (A50) with its defaults of what stands out, but for
-// what the size of this fleet asks for: evidence of a second in place of ten, and of 4
-// requests in place of 100 and 50 (a client sends 4 requests a second to each server).
+// outlier is gRPC's outlier detection (A50) as somebody would set it who knows this fleet, in
+// which a client sends 4 requests a second to each server: evidence of a second in place of
+// ten, of 4 requests in place of 100 and 50. What counts as standing out are its defaults.
 const outlier = `{"outlier_detection_experimental": {"interval": "1s", "baseEjectionTime": "30s", "maxEjectionPercent": 50,
 	"successRateEjection": {"stdevFactor": 1900, "enforcementPercentage": 100, "minimumHosts": 5, "requestVolume": 4},
 	"failurePercentageEjection": {"threshold": 85, "enforcementPercentage": 100, "minimumHosts": 5, "requestVolume": 2},
 	"childPolicy": [%s]}}`
+
+// outlierDefaults has the defaults throughout.
+const outlierDefaults = `{"outlier_detection_experimental": {"successRateEjection": {}, "failurePercentageEjection": {}, "childPolicy": [%s]}}`
+
+// sensitive is ours for somebody who knows this fleet: one failure in five is too many.
+const sensitive = `{"ejection": {"ratio": 0.2}}`
 
 func contenders() []contender {
 	config := func(policy string) string { return `{"loadBalancingConfig": [` + policy + `]}` }
@@ -55,10 +64,12 @@ func contenders() []contender {
 		{name: "round_robin", config: config(roundRobin)},
 		{name: "weighted_round_robin", config: config(weighted)},
 		{name: "outlier_detection+round_robin", config: config(fmt.Sprintf(outlier, roundRobin))},
-		{name: "outlier_detection+weighted_round_robin", config: config(fmt.Sprintf(outlier, weighted))},
+		{name: "outlier_detection+weighted_round_robin", config: config(fmt.Sprintf(outlier, weighted)), long: true},
+		{name: "outlier_detection_defaults+round_robin", config: config(fmt.Sprintf(outlierDefaults, roundRobin)), long: true},
 		{name: "otelplat-grpc", ours: true},
 		{name: "otelplat-http", ours: true, http: true},
 		{name: "otelplat-grpc-signals", ours: true, signals: true},
+		{name: "otelplat-grpc-ratio-0.2", ours: true, rules: sensitive, long: true},
 	}
 }
 
@@ -107,6 +118,14 @@ func (c contender) open(servers []listening) (*calls, error) {
 		w.signals = signal.Memory()
 		w.onClose(func() { _ = w.signals.Close() })
 		opts = append(opts, router.WithSignals(w.signals))
+	}
+	if c.rules != "" {
+		documents := rules.Memory()
+		if err := documents.Put(service, []byte(c.rules)); err != nil {
+			return w, err
+		}
+		w.onClose(func() { _ = documents.Close() })
+		opts = append(opts, router.WithRules(documents))
 	}
 	r, err := router.New(table, opts...)
 	if err != nil {
