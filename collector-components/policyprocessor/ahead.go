@@ -16,8 +16,9 @@ const (
 	// are then asked one by one.
 	maxRows = 256
 
-	// slow is for how many items nothing is asked in batches after a batch ran out of
-	// time: where an item takes OPA that long, it is not the beginning that does.
+	// slow is for how many items nothing is asked in rows after two evaluations, one after
+	// the other, ran out of time: where an item takes OPA that long, it is not the beginning
+	// that does. One alone may be the machine's.
 	slow = 10_000
 )
 
@@ -129,7 +130,10 @@ func (r *inRows) ask(ctx context.Context) {
 		return
 	}
 	answers, err := r.q.rows.Eval(ctx, r.columns, len(r.rows))
-	if errors.Is(err, policy.ErrTimeout) {
+	switch {
+	case !errors.Is(err, policy.ErrTimeout):
+		r.q.late.Store(0)
+	case r.q.late.Add(1) > 1:
 		r.q.resting.Store(slow)
 	}
 	for i, a := range answers {

@@ -41,6 +41,7 @@ type question struct {
 	rows    *policy.Batch    // nil: OPA is asked of each item
 	alone   error            // why
 	resting atomic.Int64     // for how many more items it is not asked in rows
+	late    atomic.Int64     // evaluations of rows that ran out of time, since one did not
 	memo    *memo
 	fields  []string // of the item, that OPA's answer can depend on; nil for all
 	same    bool     // for every item, unless it fails
