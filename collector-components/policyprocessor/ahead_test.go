@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 // walking are rules that are not lowered, of every kind and about every place.
@@ -191,5 +193,24 @@ func TestRulesThatTakeLongAreAskedOneByOne(t *testing.T) {
 	}
 	if q := e.book.Load().book.list[0]; q.rows == nil || !q.rests() {
 		t.Error("the question does not rest")
+	}
+}
+
+// TestTheLogTellsWhatOPAEvaluates has a rule of each path.
+func TestTheLogTellsWhatOPAEvaluates(t *testing.T) {
+	p := processorOn(t, ModeEnforce, "traces", rules(`
+		observe contains "native" if input.item.name == "a"
+		drop contains "rows" if walk(input.item.name, [_, "a"])
+		keep contains "kept" if walk(input.item.name, [_, "a"])
+		route := "x" if "native" in observe with input.item.name as "a"
+	`))
+	book, err := newRulebook(p.engine.Snapshot(), nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zap.InfoLevel)
+	book.tellPaths(zap.New(core))
+	if got, want := fmt.Sprint(logs.All()[0].ContextMap()), "map[of_each_item:[otelplat.telemetry.keep: asked only of what is dropped otelplat.telemetry.route: compile: telemetry.rego:6: with] of_many_items_at_once:[otelplat.telemetry.drop] rules:3]"; got != want {
+		t.Errorf("%s, expected %s", got, want)
 	}
 }

@@ -72,6 +72,7 @@ func (e *enforcer) open(snapshot *policy.Snapshot, last *opened) *opened {
 	switch {
 	case err == nil:
 		next.book = book
+		book.tellPaths(e.log)
 	case errors.Is(err, policy.ErrTimeout): // the machine's, and not the bundle's: the next batch tries again
 		e.log.Warn("the bundle was not read in time", zap.Error(err))
 		return next
