@@ -115,7 +115,8 @@ func (r *recorder) record(ctx context.Context, client *coord.Client, w io.Writer
 	}()
 	defer func() {
 		stop()
-		for range changes { //nolint:revive // waits for the goroutine
+		for range changes {
+			// Until the goroutine has ended.
 		}
 	}()
 	tick := time.NewTicker(progressEvery)
