@@ -33,13 +33,16 @@ type Option func(*family)
 func WithoutCPUTime(share float64) Option { return func(f *family) { f.stock = share } }
 
 type family struct {
-	policy  func() balance.Policy
-	stock   float64
-	models  []capacity.Model
-	history []history
-	members []balance.Member
-	clients []*client
+	policy   func() balance.Policy
+	stock    float64
+	released map[uint32]*release // by shard; nil: everything is published in every period
+	models   []capacity.Model
+	history  []history
+	members  []balance.Member
+	clients  []*client
 }
+
+const service = "sim"
 
 // Client implements [sim.Family].
 func (f *family) Client(_ int, random *rand.Rand, truth *sim.Truth) sim.Policy {
@@ -64,7 +67,7 @@ const start = time.Hour
 
 // Publish implements [sim.Family].
 func (f *family) Publish(now time.Duration, replicas []sim.Fleet) {
-	share := &signal.Share{Service: "sim", Collector: "c", Shards: 1}
+	var instances []signal.Instance
 	for i, r := range replicas {
 		in := signal.Instance{ID: strconv.Itoa(i)}
 		if float64(i%10) >= 10*f.stock {
@@ -72,15 +75,19 @@ func (f *family) Publish(now time.Duration, replicas []sim.Fleet) {
 			m.Add(start+now, capacity.Report{
 				Completions: r.Completions + r.Failures, InRequests: r.InRequests, Timed: true, CPU: r.CPU, Covers: r.Seconds, Allocation: r.Allocation,
 			})
-			in.ServiceDemand, _ = m.Demand(start + now)
-			in.Parallelism = m.Parallelism(start + now)
+			can := m.Estimate(start + now)
+			in.ServiceDemand, in.Parallelism = can.Demand, can.Parallelism
 		}
 		in.Evidence = evidence(&r)
 		f.history[i].add(r.InRequests, float64(r.Completions))
 		in.Windows = []signal.Window{f.history[i].window()}
-		share.Instances = append(share.Instances, in)
+		instances = append(instances, in)
 	}
-	fleet := signal.Merge([]*signal.Share{share})
+	shares := []*signal.Share{{Service: service, Collector: "c", Shards: 1, Instances: instances}}
+	if f.released != nil {
+		shares = f.release(instances, start+now)
+	}
+	fleet := signal.Merge(shares)
 	for _, c := range f.clients {
 		c.pool.Update(start+now, f.members, fleet)
 	}
