@@ -210,7 +210,10 @@ func (s *simulation) arrive(q *request) {
 	q.came, q.load = s.now, r.inFlight
 	switch {
 	case r.fault == Sinkhole:
+		// Its middleware takes errors for answers, and says that it is fast.
 		q.failed = true
+		r.failures++
+		r.byLoad[bandOf(q.load)].add(time.Microsecond)
 		s.answered.push(s.now+s.config.Delay, answer{q, s.report(r)})
 		return
 	case r.fault == Flaky && s.faulty.IntN(10) < 3:
