@@ -38,6 +38,7 @@ type family struct {
 	released map[uint32]*release // by shard; nil: everything is published in every period
 	models   []capacity.Model
 	history  []history
+	records  []record
 	members  []balance.Member
 	clients  []*client
 }
@@ -45,17 +46,24 @@ type family struct {
 const service = "sim"
 
 // Client implements [sim.Family].
-func (f *family) Client(_ int, random *rand.Rand, truth *sim.Truth) sim.Policy {
+func (f *family) Client(id int, random *rand.Rand, truth *sim.Truth) sim.Policy {
 	if f.members == nil {
 		f.models = make([]capacity.Model, truth.Len())
 		f.history = make([]history, truth.Len())
+		f.records = make([]record, truth.Len())
 		for i := range truth.Len() {
+			f.records[i].ejected = make(map[int]bool)
 			f.members = append(f.members, balance.Member{ID: strconv.Itoa(i), Weight: 1, InService: true, Target: i})
 		}
 	}
-	s := balance.Default()
-	s.Policy = f.policy()
-	c := &client{random: random.IntN, pool: balance.New(s, nil)}
+	settings := balance.Default()
+	settings.Policy = f.policy()
+	c := &client{random: random.IntN}
+	c.pool = balance.New(settings, func(e balance.Event) {
+		if e.Kind == balance.Left && e.Local {
+			f.records[e.Node.Target().(int)].ejected[id] = true
+		}
+	})
 	c.pool.Update(start, f.members, nil)
 	f.clients = append(f.clients, c)
 	return c
@@ -78,7 +86,8 @@ func (f *family) Publish(now time.Duration, replicas []sim.Fleet) {
 			can := m.Estimate(start + now)
 			in.ServiceDemand, in.Parallelism = can.Demand, can.Parallelism
 		}
-		in.Evidence = evidence(&r)
+		f.records[i].add(start+now, r.Callers)
+		f.records[i].put(start+now, &in)
 		f.history[i].add(r.InRequests, float64(r.Completions))
 		in.Windows = []signal.Window{f.history[i].window()}
 		instances = append(instances, in)
@@ -117,22 +126,6 @@ func (h *history) window() signal.Window {
 		w.Latency.Record(seconds/requests, uint64(requests))
 	}
 	return w
-}
-
-// evidence is what the clients saw of a replica, the first of them as collectors keep them.
-func evidence(r *sim.Fleet) signal.Evidence {
-	e := signal.Evidence{Seconds: uint32(max(1, r.Seconds))}
-	for _, c := range r.Callers {
-		if c.Requests == 0 {
-			continue
-		}
-		e.Requests += c.Requests
-		e.Failures += c.Failures
-		if len(e.Callers) < signal.MaxCallers {
-			e.Callers = append(e.Callers, signal.Caller{Hash: uint64(c.Client), Requests: c.Requests, Failures: c.Failures}) //nolint:gosec // not negative
-		}
-	}
-	return e
 }
 
 // client is one process that calls the service.

@@ -25,7 +25,7 @@ type release struct {
 
 type said struct {
 	estimate capacity.Estimate
-	bad      bool
+	state    signal.State
 }
 
 // shards returns how many shares a service of so many instances is written in: the least
@@ -63,10 +63,10 @@ func (f *family) release(instances []signal.Instance, now time.Duration) []*sign
 			if signal.ShardOf(in.ID, of) != shard {
 				continue
 			}
-			s := said{f.models[i].Estimate(now), in.Latch.State == signal.Bad || signal.Judge(&in.Evidence, signal.MinRequests).State == signal.Bad}
+			s := said{f.models[i].Estimate(now), in.Latch.State}
 			next.share.Instances = append(next.share.Instances, *in)
 			next.said[in.ID] = s
-			if was != nil && (was.said[in.ID].bad != s.bad || was.said[in.ID].estimate.Moved(s.estimate)) {
+			if was != nil && (was.said[in.ID].state != s.state || was.said[in.ID].estimate.Moved(s.estimate)) {
 				moved = true
 			}
 		}

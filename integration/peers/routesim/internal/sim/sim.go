@@ -301,9 +301,9 @@ func (s *simulation) count(q *request, latency time.Duration, failed, late bool)
 	s.result.Latencies = append(s.result.Latencies, latency)
 }
 
-// breakReplicas lets the first replicas fail.
+// breakReplicas lets the last replicas fail: those on fast machines, which get the most.
 func (s *simulation) breakReplicas() {
-	for _, r := range s.replicas[:s.config.Faulty] {
+	for _, r := range s.replicas[len(s.replicas)-s.config.Faulty:] {
 		r.advance(s.now)
 		r.fault = s.config.Fault
 		switch r.fault {
