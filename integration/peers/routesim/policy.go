@@ -42,6 +42,9 @@ var known = []struct {
 	}},
 	{"hyb", theirs(peer.Hybrid)},
 	{"snap-argmin", theirs(peer.SnapshotArgmin)},
+	{"otelplat-prequal", func(o options) sim.Family {
+		return our(o, func() balance.Policy { return balance.NewPrequal(o.probes, o.perSecond) })
+	}},
 	{"otelplat-p2c-ewma", func(o options) sim.Family { return our(o, func() balance.Policy { return balance.PeakEWMA{} }) }},
 	{"otelplat-p2c-ll", func(o options) sim.Family { return our(o, func() balance.Policy { return balance.LeastRequest{} }) }},
 }
