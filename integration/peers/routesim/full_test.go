@@ -39,10 +39,12 @@ func loads(quick string) string {
 // outcome is figures by policy and load.
 type outcome map[string]map[float64]figures
 
-// simulate runs what the command would with these flags, and logs the figures.
+// simulate runs what the command would with these flags, and logs the figures. Flags that
+// come later win.
 func simulate(t *testing.T, flags string) outcome {
 	t.Helper()
-	p, err := parse(strings.Fields("-seeds "+seeds()+" "+flags), nil)
+	flags = "-seeds " + seeds() + " " + flags
+	p, err := parse(strings.Fields(flags), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +56,7 @@ func simulate(t *testing.T, flags string) outcome {
 	if err := writeTable(&table, p, all); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("routesim -seeds %s %s\n%s", seeds(), flags, table.String())
+	t.Logf("routesim %s\n%s", flags, table.String())
 	o := outcome{}
 	for _, f := range all {
 		if o[f.Policy] == nil {

