@@ -28,6 +28,11 @@ type AdaptiveOptions struct {
 	WorthProbing     time.Duration // median latency; 0: any
 }
 
+// adaptiveReuse is the paper's delta where up to two answers come for a request, and half of it
+// where there are more: enough are fresh then, and an answer is right about the first request
+// that goes by it and less about the next.
+func adaptiveReuse(rate float64) float64 { return prequalReuse * min(max(3-rate, 0.5), 1) }
+
 // enoughAsked is how many requests one probe is enough for.
 const enoughAsked = 4.0
 
@@ -48,6 +53,7 @@ const samples = 2.0
 // Where the fleet does not know an instance's capacity, Prequal's rule stands in for it.
 type Adaptive struct {
 	options  AdaptiveOptions
+	reuse    func(rate float64) float64 // see usesOf
 	answers  answers
 	hot      quantile     // of the requests in flight that were heard of
 	median   median       // of latency
@@ -60,7 +66,7 @@ type Adaptive struct {
 
 // NewAdaptive returns the policy for one pool.
 func NewAdaptive(o AdaptiveOptions) *Adaptive {
-	a := &Adaptive{options: o}
+	a := &Adaptive{options: o, reuse: adaptiveReuse}
 	a.bucket.perSecond = o.ProbesPerSecond
 	return a
 }
@@ -144,7 +150,7 @@ func (a *Adaptive) heard(n *Node, at time.Duration, report Report, instances int
 	a.hot.add(float64(report.InFlight))
 	a.answered.count()
 	rate := a.answered.value()
-	a.answers.add(&answer{node: n, report: report, at: at, uses: usesOf(instances, rate, removalsOf(rate), random)})
+	a.answers.add(&answer{node: n, report: report, at: at, uses: usesOf(instances, rate, removalsOf(rate), a.reuse(rate), random)})
 }
 
 // Ended implements [Observer].

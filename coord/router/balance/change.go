@@ -131,6 +131,7 @@ func (p *Pool) to(n *Node, state State, reason Reason, now time.Duration) {
 	switch state {
 	case Probing:
 		n.probeDue.Store(int64(now))
+		n.together.Store(reason == OnProbation)
 		if was != Active {
 			return
 		}

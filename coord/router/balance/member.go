@@ -32,6 +32,7 @@ type Node struct {
 	load     load          // as it said last
 	capacity capacity      // as the fleet knows it
 	probeDue atomic.Int64  // when the next probe may be sent; a probe in flight moves it
+	together atomic.Bool   // all callers would probe it now: the first probe is to be put off
 	returned atomic.Int64  // when it came, or came back into rotation: the ramp begins; or never
 	rampFor  atomic.Int64  // how long that ramp is
 	state    atomic.Uint32 // a State; written with pool.mu held

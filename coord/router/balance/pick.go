@@ -131,6 +131,12 @@ func (p *Pool) HeardOf(r Request, id string, report Report) {
 	}
 }
 
+// probationSpread is the part of a first hold over which callers spread their first probes
+// of an instance that the fleet put on probation. They all hear of it at the same moment,
+// and where it is still bad the first few are enough for the fleet to say so again: a
+// hundred callers would otherwise each spend a request.
+const probationSpread = 0.2
+
 // dueProbe takes the first probe that is due. While it is in flight no other is sent
 // to the same instance, unless it takes longer than a hold: a request may be a stream
 // that nobody ends.
@@ -140,6 +146,10 @@ func (p *Pool) dueProbe(t *table, r Request) *Node {
 	var taken *Node
 	for _, n := range t.probing {
 		due := n.probeDue.Load()
+		if now >= time.Duration(due) && n.together.CompareAndSwap(true, false) {
+			due = int64(now) + int64(float64(r.Random(fine))/fine*probationSpread*float64(p.table.Load().ejection.Base))
+			n.probeDue.Store(due)
+		}
 		if taken == nil && now >= time.Duration(due) && r.usable(n) &&
 			n.probeDue.CompareAndSwap(due, int64(now+max(p.table.Load().ejection.Base, minGap))) {
 			taken = n

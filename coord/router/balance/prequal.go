@@ -12,10 +12,14 @@ type Prequal struct{ adaptive Adaptive }
 // PrequalProbes is how many probes the paper sends for a request.
 const PrequalProbes = 3.0
 
+// prequalReuse is the paper's delta.
+const prequalReuse = 1.0
+
 // NewPrequal returns the policy for one pool.
 func NewPrequal(probesPerRequest, probesPerSecond float64) *Prequal {
 	p := &Prequal{}
 	p.adaptive.options = AdaptiveOptions{ProbesPerRequest: probesPerRequest}
+	p.adaptive.reuse = func(float64) float64 { return prequalReuse }
 	p.adaptive.bucket.perSecond = probesPerSecond
 	return p
 }

@@ -13,7 +13,6 @@ import (
 const (
 	poolSize = 16
 	probeAge = time.Second // an older answer says nothing
-	reuse    = 1.0         // delta: by how much the pool may grow, over what it loses
 )
 
 // answer is what an instance said to a probe. It is immutable but for what this router has
@@ -123,7 +122,8 @@ func (p *answers) remove(pool []ranked) {
 
 // usesOf returns how often an answer may be used, so that the pool neither runs dry nor goes
 // stale (equation 1 of the paper), rounded at random.
-func usesOf(instances int, rate, removals float64, random func(int) int) int32 {
+// Reuse is the paper's delta: by how much the pool may grow over what it loses.
+func usesOf(instances int, rate, removals, reuse float64, random func(int) int) int32 {
 	budget := float64(poolSize)
 	if rest := (1-min(1, poolSize/float64(max(instances, 1))))*rate - removals; rest > 0 {
 		budget = min(max(1, (1+reuse)/rest), poolSize)

@@ -117,3 +117,19 @@ func (w *world) probes(id string, n int, outcome Outcome) {
 		w.now += base / 10
 	}
 }
+
+// awaitsProbe lets time pass until an instance on probation gets a probe, which all callers
+// spread over a fifth of the base, and returns how long that took. The probe is cancelled,
+// and the next one due.
+func (w *world) awaitsProbe(id string) time.Duration {
+	w.t.Helper()
+	from := w.now
+	for ; !w.gets(id); w.now += 10 * time.Millisecond {
+		if w.now-from > base/5 {
+			w.t.Fatalf("%s gets no probe within %v", id, base/5)
+		}
+	}
+	wait := w.now - from
+	w.now += base / 10
+	return wait
+}
