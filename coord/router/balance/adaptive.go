@@ -82,7 +82,7 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 	if asked := enoughAsked * a.asked.value(); asked >= 1 || float64(r.Random(fine)) < asked*fine {
 		rate := a.answered.value()
 		hot := a.hot.value()
-		score := func(c *Candidates, i int, x *answer) float64 { return a.score(c, i, x, hot) }
+		score := func(c *Candidates, i int, x *answer) float64 { return a.score(c, i, x, hot, r.Now) }
 		if i, ok := a.answers.choose(c, r, score, removalsOf(rate)); ok {
 			return i
 		}
@@ -90,12 +90,14 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 	return bestDrawn(c, r)
 }
 
-// score is what a request would take at an instance that answered.
-func (a *Adaptive) score(c *Candidates, i int, x *answer, hot float64) float64 {
+// score is what a request would take at an instance that answered, and what it costs that some
+// fail there.
+func (a *Adaptive) score(c *Candidates, i int, x *answer, hot float64, now time.Duration) float64 {
+	price := x.node.failing.price(now)
 	if capacity := x.node.capacity.load(); capacity.Known() {
-		return capacity.Latency(x.inFlight() / c.weights[i])
+		return price * capacity.Latency(x.inFlight()/c.weights[i])
 	}
-	return byTemperature(c, i, x, hot)
+	return price * byTemperature(c, i, x, hot)
 }
 
 // byTemperature is Prequal's rule, as a score: a cold instance counts by its latency, a hot

@@ -79,6 +79,7 @@ func (a Attempt) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
 		n.latency.observe(now, now-max(sent, a.start), failed, speed == AtLeast)
 	}
 	if current {
+		n.failing.observe(now, failed)
 		n.record.add(now, failed)
 		if failed {
 			reason = n.record.condemns(now, a.pool.table.Load().ejection)

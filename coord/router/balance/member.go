@@ -29,6 +29,7 @@ type Node struct {
 	member   atomic.Pointer[Member]
 	inFlight atomic.Int64
 	latency  latency
+	failing  failing
 	load     load          // as it said last
 	capacity capacity      // as the fleet knows it
 	probeDue atomic.Int64  // when the next probe may be sent; a probe in flight moves it
