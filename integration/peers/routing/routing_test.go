@@ -3,6 +3,7 @@
 package routing_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -30,15 +31,18 @@ type lengths struct{ learn, measured, after time.Duration }
 
 // result is what a contender came to.
 type result struct {
-	name           string
-	requests       int
-	p50, p99       time.Duration
-	success        float64 // of those requests
-	slow, failing  float64 // of those requests, which part went there
-	after          float64 // success once the victim failed
-	last           time.Duration
-	avoids         int // clients that sent it nothing in the last quarter
-	hurt, afterAll int
+	name          string
+	requests      int
+	p50, p99      time.Duration
+	success       float64 // of those requests
+	slow, failing float64 // of those requests, which part went there
+
+	// Once the victim failed:
+	after   float64       // success
+	settled float64       // success in the second half
+	hurt    int           // requests that failed
+	avoids  int           // clients that avoided it, at the latest in the last quarter
+	last    time.Duration // until the last client avoided it
 }
 
 func (r *result) String() string {
@@ -46,8 +50,8 @@ func (r *result) String() string {
 	if r.avoids == clients {
 		avoided = fmt.Sprintf("after %.2f s", r.last.Seconds())
 	}
-	return fmt.Sprintf("%-40s p50 %6.1f ms  p99 %6.1f ms  success %6.2f %%  slow %5.2f %%  failing %5.2f %%  | then a server turns bad: success %6.2f %%, %d requests failed, avoided by %d of %d clients, the last %s",
-		r.name, ms(r.p50), ms(r.p99), 100*r.success, 100*r.slow, 100*r.failing, 100*r.after, r.hurt, r.avoids, clients, avoided)
+	return fmt.Sprintf("%-40s p50 %6.1f ms  p99 %6.1f ms  success %6.2f %%  slow %5.2f %%  failing %5.2f %%  | then a server turns bad: success %6.2f %%, in the end %6.2f %%, %d requests failed, avoided by %d of %d clients, the last %s",
+		r.name, ms(r.p50), ms(r.p99), 100*r.success, 100*r.slow, 100*r.failing, 100*r.after, 100*r.settled, r.hurt, r.avoids, clients, avoided)
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
@@ -161,54 +165,62 @@ func (f *fleet) run(t testing.TB, who contender, l lengths) *result {
 	return r
 }
 
+// often is how close to each other a client's requests to a server are that it does not avoid:
+// its part would be four a second. What is left of them finds out whether it is well again.
+const often = int64(time.Second)
+
 // judge makes the figures of a turn.
 func judge(name string, samples [][]sample, from, fault, until int64) *result {
 	r := &result{name: name}
 	var took []time.Duration
-	ok, okAfter := 0, 0
+	var ok, okAfter, after, okSettled, settled int
 	for _, of := range samples {
-		last := fault
+		slices.SortFunc(of, func(a, b sample) int { return cmp.Compare(a.At, b.At) })
+		last, before := fault, int64(0)
 		for _, s := range of {
 			switch {
 			case s.At < from || s.At >= until:
+				continue
 			case s.At < fault:
 				r.requests++
 				took = append(took, s.Took)
-				if s.OK {
-					ok++
-				}
-				switch s.Server {
-				case slowServer:
-					r.slow++
-				case failingServer:
-					r.failing++
-				}
+				ok += count(s.OK)
+				r.slow += float64(count(s.Server == slowServer))
+				r.failing += float64(count(s.Server == failingServer))
 			default:
-				r.afterAll++
-				if s.OK {
-					okAfter++
-				} else {
-					r.hurt++
+				after++
+				okAfter += count(s.OK)
+				if s.At >= (fault+until)/2 {
+					settled++
+					okSettled += count(s.OK)
 				}
-				if s.Server == victim {
-					last = max(last, s.At)
+				if s.Server == victim && s.At-before < often {
+					last = s.At
 				}
 			}
+			if s.Server == victim {
+				before = s.At
+			}
 		}
-		if last < until-(until-fault)/4 {
-			r.avoids++
-		}
+		r.avoids += count(last < until-(until-fault)/4)
 		r.last = max(r.last, time.Duration(last-fault))
 	}
-	if r.requests == 0 || r.afterAll == 0 {
+	if r.requests == 0 || settled == 0 {
 		return r
 	}
 	slices.Sort(took)
 	n := float64(r.requests)
 	r.p50, r.p99 = took[len(took)/2], took[len(took)*99/100]
 	r.success, r.slow, r.failing = float64(ok)/n, r.slow/n, r.failing/n
-	r.after = float64(okAfter) / float64(r.afterAll)
+	r.after, r.settled, r.hurt = float64(okAfter)/float64(after), float64(okSettled)/float64(settled), after-okAfter
 	return r
+}
+
+func count(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func loadAverage() string {
@@ -220,38 +232,57 @@ func loadAverage() string {
 }
 
 // TestOverRealSockets holds our router against the peers': its 99th percentile may be no worse
-// than five times that of the best of them (the promise is: no worse), and its success
-// no less than the least of them. A peer that does not look at what fails succeeds less; one
-// that does is printed beside ours.
+// than five times that of the best of them (the promise is: no worse), and what fails with it
+// at most half of what fails with round_robin, which does not look. The whole comparison is
+// printed. A turn that something else on the machine disturbed is taken again, once.
 func TestOverRealSockets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
 	f := startFleet(t)
-	var peers, ours []*result
+	short := lengths{time.Second, 3 * time.Second, 4 * time.Second}
+	var blind *result
+	var best time.Duration
 	for _, who := range contenders() {
 		if who.long {
 			continue
 		}
-		r := f.run(t, who, lengths{time.Second, 3 * time.Second, 4 * time.Second})
+		r := f.run(t, who, short)
 		t.Log(r)
-		if who.ours {
-			ours = append(ours, r)
-		} else {
-			peers = append(peers, r)
+		if !who.ours {
+			if blind == nil {
+				blind = r
+			}
+			if best == 0 || r.p99 < best {
+				best = r.p99
+			}
+			continue
+		}
+		wrong := r.against(blind, best)
+		if wrong != "" {
+			t.Logf("%s: again, because %s", r.name, wrong)
+			r = f.run(t, who, short)
+			t.Log(r)
+			wrong = r.against(blind, best)
+		}
+		if wrong != "" {
+			t.Errorf("%s: %s", r.name, wrong)
 		}
 	}
 	t.Logf("load average %s", loadAverage())
-	for _, r := range ours {
-		for _, p := range peers {
-			if r.p99 > 5*p.p99 {
-				t.Errorf("%s: p99 %v, five times %s's %v is %v", r.name, r.p99, p.name, p.p99, 5*p.p99)
-			}
-		}
-		if p := peers[0]; r.success < p.success || r.after < p.after {
-			t.Errorf("%s: success %.4f and then %.4f, %s has %.4f and then %.4f", r.name, r.success, r.after, p.name, p.success, p.after)
-		}
+}
+
+// against says what is wrong with a turn of ours, "" for nothing.
+func (r *result) against(blind *result, best time.Duration) string {
+	switch {
+	case r.p99 > 5*best:
+		return fmt.Sprintf("its p99 is %v, five times the best peer's is %v", r.p99, 5*best)
+	case 1-r.success > (1-blind.success)/2:
+		return fmt.Sprintf("%.2f %% fail, with %s %.2f %%", 100*(1-r.success), blind.name, 100*(1-blind.success))
+	case 1-r.after > (1-blind.after)/2:
+		return fmt.Sprintf("after the fault %.2f %% fail, with %s %.2f %%", 100*(1-r.after), blind.name, 100*(1-blind.after))
 	}
+	return ""
 }
 
 // BenchmarkOverRealSockets gives each contender longer turns on the same servers.
@@ -270,6 +301,7 @@ func BenchmarkOverRealSockets(b *testing.B) {
 			b.ReportMetric(100*r.slow, "%slow")
 			b.ReportMetric(100*r.failing, "%failing")
 			b.ReportMetric(100*r.after, "%success-after")
+			b.ReportMetric(100*r.settled, "%success-end")
 			b.ReportMetric(r.last.Seconds(), "s-last")
 			b.ReportMetric(float64(r.avoids), "avoid")
 		})
