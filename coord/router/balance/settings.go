@@ -2,7 +2,10 @@
 
 package balance
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // The defaults of [Settings].
 const (
@@ -61,7 +64,7 @@ type Settings struct {
 
 	// Subset is the least number of instances that this caller knows, 0: all. Which ones
 	// follows from Caller, its own id, and how many from Part, its part of the service's
-	// requests.
+	// requests. Without an id, which would give all callers the same ones, there is none.
 	Subset int
 	Caller string
 	Part   float64
@@ -96,6 +99,7 @@ func Default() Settings {
 
 // Configure puts other settings in force.
 func (p *Pool) Configure(now time.Duration, s Settings) {
+	s.Variants = maps.Clone(s.Variants)
 	p.mu.Lock()
 	p.settings = s
 	p.step(now)
@@ -106,7 +110,7 @@ func (p *Pool) Configure(now time.Duration, s Settings) {
 // back: what an operator says goes before all else, panic included.
 func (p *Pool) Force(now time.Duration, out map[string]bool) {
 	p.mu.Lock()
-	p.forced = out
+	p.forced = maps.Clone(out)
 	p.step(now)
 	p.unlock()
 }
