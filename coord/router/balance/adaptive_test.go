@@ -558,7 +558,7 @@ func TestEveryInstanceInRotationGetsTraffic(t *testing.T) {
 					report.Latency = time.Second
 				}
 				a.Says(w.now, report)
-				a.Done(w.now-report.Latency, w.now, OK, Measured)
+				w.ends(a, report.Latency, OK, Measured)
 				w.asks(nil, func(n *Node) Report {
 					if n.ID() == "i9" {
 						return Report{Latency: time.Second}
@@ -602,7 +602,7 @@ func TestACallerThatHearsOfAllComparesEight(t *testing.T) {
 			w.knows(id, 10*time.Millisecond, 1)
 			a := w.begin(id)
 			a.Says(w.now, Report{InFlight: 9 - i})
-			a.Done(w.now-time.Duration(1+(9-i)*10)*time.Millisecond, w.now, OK, Measured)
+			w.ends(a, time.Duration(1+(9-i)*10)*time.Millisecond, OK, Measured)
 		}
 		w.now += age
 		got := w.picks(20_000, nil)["i9"]

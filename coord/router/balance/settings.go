@@ -62,11 +62,13 @@ type Settings struct {
 	Zone    string
 	Callers float64
 
-	// Subset is the least number of instances that this caller knows, 0: all. Which ones
-	// follows from Caller, its own id, and how many from Part, its part of the service's
-	// requests. Without an id, which would give all callers the same ones, there is none.
-	Subset int
+	// Caller is this caller's own id, which tells its subset and the jitter of its holds from
+	// others'. Without one there is neither.
 	Caller string
+
+	// Subset is the least number of instances that this caller knows, 0: all. Which ones
+	// follows from Caller, and how many from Part, its part of the service's requests.
+	Subset int
 	Part   float64
 
 	// Variants are the parts of the service that a [Request] can be limited to.
