@@ -19,6 +19,13 @@ const (
 
 	// worthProbing is the median latency from which on a probe costs less than it gains.
 	worthProbing = 5 * time.Millisecond
+
+	// One request in oneInTries goes to an instance that this router sent none for neglect,
+	// unless requests wait there already: what is known of it would otherwise never change,
+	// should it be wrong. More would be seen in the tail: where a third of the fleet is slow,
+	// a request of each of a hundred callers every 10 s raised the 99th percentile by a third.
+	neglect    = 10 * time.Second
+	oneInTries = 1000
 )
 
 // AdaptiveOptions are the options of [NewAdaptive].
@@ -82,7 +89,11 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 	if asked := enoughAsked * a.asked.value(); asked >= 1 || float64(r.Random(fine)) < asked*fine {
 		rate := a.answered.value()
 		hot := a.hot.value()
-		score := func(c *Candidates, i int, x *answer) float64 { return a.score(c, i, x, hot, r.Now) }
+		since := never // whoever got no request since
+		if r.Random(oneInTries) == 0 {
+			since = r.Now - neglect
+		}
+		score := func(c *Candidates, i int, x *answer) float64 { return a.score(c, i, x, hot, since, r.Now) }
 		if i, ok := a.answers.choose(c, r, score, removalsOf(rate)); ok {
 			return i
 		}
@@ -92,10 +103,17 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 
 // score is what a request would take at an instance that answered, and what it costs that some
 // fail there.
-func (a *Adaptive) score(c *Candidates, i int, x *answer, hot float64, now time.Duration) float64 {
-	price := x.node.failing.price(now)
+func (a *Adaptive) score(c *Candidates, i int, x *answer, hot float64, since, now time.Duration) float64 {
+	inFlight, price := x.inFlight()/c.weights[i], x.node.failing.price(now)
+	neglected := time.Duration(x.node.begun.Load()) < since
 	if capacity := x.node.capacity.load(); capacity.Known() {
-		return price * capacity.Latency(x.inFlight()/c.weights[i])
+		if neglected && inFlight+1 <= capacity.Parallelism {
+			return 0
+		}
+		return price * capacity.Latency(inFlight)
+	}
+	if neglected && inFlight <= hot {
+		return 0
 	}
 	return price * byTemperature(c, i, x, hot)
 }

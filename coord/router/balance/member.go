@@ -10,11 +10,11 @@ import (
 	"github.com/otelplat/platform/coord/signal"
 )
 
-// Member is an instance as the pool is told of it. T is what the caller needs to
-// reach it.
+// Member is an instance as the pool is told of it. Target, which is comparable, is what the
+// caller needs to reach it.
 type Member struct {
 	ID          string
-	Weight      float64 // relative to the others, above 0
+	Weight      float64 // relative to the others; below a millionth of the heaviest's it counts as that
 	InService   bool    // takes new requests
 	Unconfirmed bool    // may be gone: one refused connection is enough
 	Zone        string  // where it is, "" when nobody says
@@ -28,6 +28,7 @@ type Node struct {
 	number   int // small, and no other member's
 	member   atomic.Pointer[Member]
 	inFlight atomic.Int64
+	begun    atomic.Int64 // when this router last sent it a request, or came to know it
 	latency  latency
 	failing  failing
 	load     load          // as it said last
@@ -107,6 +108,7 @@ const (
 	ByVerdict   Reason = "fleet_verdict"
 	OnProbation Reason = "fleet_probation"
 	HoldOver    Reason = "hold_over"
+	SwitchedOff Reason = "ejection_off" // it was out, and ejection is no longer to act
 	Probed      Reason = "probes_succeeded"
 	Succeeded   Reason = "requests_succeeded" // in panic, though it was ejected
 )

@@ -99,17 +99,32 @@ func (p *answers) choose(c *Candidates, r Request, score func(*Candidates, int, 
 	if chosen.sent.Add(1) >= chosen.uses {
 		p.slots[chosen.slot].CompareAndSwap(chosen.answer, nil)
 	}
-	for owed := p.debt.Add(int64(removals * 1000)); owed >= 1000 && n > 1; owed = p.debt.Load() {
-		if p.debt.CompareAndSwap(owed, owed-1000) {
-			p.remove(pool[:n])
+	p.debt.Add(int64(removals * 1000))
+	for left := pool[:n]; p.owes(); {
+		if len(left) < 2 {
+			p.debt.Store(0) // what cannot be paid is forgotten, or it would empty the pool for long
 			break
 		}
+		left = p.remove(left)
 	}
 	return chosen.place, true
 }
 
-// remove takes out the worst and the oldest in turns.
-func (p *answers) remove(pool []ranked) {
+// owes takes one removal off the debt, if there is one.
+func (p *answers) owes() bool {
+	for {
+		owed := p.debt.Load()
+		if owed < 1000 {
+			return false
+		}
+		if p.debt.CompareAndSwap(owed, owed-1000) {
+			return true
+		}
+	}
+}
+
+// remove takes out the worst and the oldest in turns, and returns the others.
+func (p *answers) remove(pool []ranked) []ranked {
 	out := 0
 	worst := p.turn.Add(1)%2 == 0
 	for i := range pool {
@@ -118,6 +133,9 @@ func (p *answers) remove(pool []ranked) {
 		}
 	}
 	p.slots[pool[out].slot].CompareAndSwap(pool[out].answer, nil)
+	last := len(pool) - 1
+	pool[out] = pool[last]
+	return pool[:last]
 }
 
 // usesOf returns how often an answer may be used, so that the pool neither runs dry nor goes
