@@ -34,14 +34,14 @@ func TestTheShopInTrouble(t *testing.T) {
 		happen func(*testing.T, *running)
 	}{
 		{"an instance is killed", 0.05, killed},
-		{"an instance hangs", 0.10, hung},
+		{"an instance hangs", 0.05, hung},
 		{"an instance is slow", 0.01, slowed},
-		{"an instance fails", 0.10, fails},
-		{"an instance fails three of ten requests", 0.10, failsSome},
-		{"an instance flaps", 0.15, flaps},
-		{"etcd is away, and an instance hangs", 0.10, func(t *testing.T, p *running) { without(t, p, "etcd", hung) }},
-		{"the collector is away, and an instance hangs", 0.10, func(t *testing.T, p *running) { without(t, p, "collector", hung) }},
-		{"a server lies that it has no load", 0.15, serverLies},
+		{"an instance fails", 0.05, fails},
+		{"an instance fails three of ten requests", 0.05, failsSome},
+		{"an instance flaps", 0.05, flaps},
+		{"etcd is away, and an instance hangs", 0.05, func(t *testing.T, p *running) { without(t, p, "etcd", hung) }},
+		{"the collector is away, and an instance hangs", 0.05, func(t *testing.T, p *running) { without(t, p, "collector", hung) }},
+		{"a server lies that it has no load", 0.05, serverLies},
 		{"a caller lies that an instance fails", 0, callerLies},
 		{"all instances fail", 1, allFail},
 	} {
@@ -270,22 +270,22 @@ func allFail(t *testing.T, p *running) {
 	})
 	t.Logf("open %v after the first was told to fail: %s", time.Since(began).Round(10*time.Millisecond), strings.TrimSpace(said))
 	var took []time.Duration
-	clear := 0
+	told := 0
 	for range 40 {
 		code, body, d := order()
 		took = append(took, d)
 		if code >= 500 && strings.Contains(body, "breaker") {
-			clear++
+			told++
 		}
 		wait(t, 50*time.Millisecond)
 	}
 	slices.Sort(took)
-	t.Logf("of 40 requests %d said that the breaker is open; answered within %v (p50 %v)", clear, took[len(took)-1], took[len(took)/2])
+	t.Logf("of 40 requests %d said that the breaker is open; answered within %v (p50 %v)", told, took[len(took)-1], took[len(took)/2])
 	if took[len(took)/2] > 500*time.Millisecond {
 		t.Error("customers wait for what cannot be")
 	}
-	if clear < 20 {
-		t.Errorf("only %d of 40 were told", clear)
+	if told < 20 {
+		t.Errorf("only %d of 40 were told", told)
 	}
 	for _, instance := range instances {
 		p.must("demo", "heal", instance)
