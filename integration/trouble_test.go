@@ -34,13 +34,13 @@ func TestTheShopInTrouble(t *testing.T) {
 		happen func(*testing.T, *running)
 	}{
 		{"an instance is killed", 0.05, killed},
-		{"an instance hangs", 0.05, hung},
+		{"an instance hangs", 0.10, hung},
 		{"an instance is slow", 0.01, slowed},
 		{"an instance fails", 0.05, fails},
 		{"an instance fails three of ten requests", 0.05, failsSome},
 		{"an instance flaps", 0.05, flaps},
-		{"etcd is away, and an instance hangs", 0.05, func(t *testing.T, p *running) { without(t, p, "etcd", hung) }},
-		{"the collector is away, and an instance hangs", 0.05, func(t *testing.T, p *running) { without(t, p, "collector", hung) }},
+		{"etcd is away, and an instance hangs", 0.10, func(t *testing.T, p *running) { without(t, p, "etcd", hung) }},
+		{"the collector is away, and an instance hangs", 0.10, func(t *testing.T, p *running) { without(t, p, "collector", hung) }},
 		{"a server lies that it has no load", 0.05, serverLies},
 		{"a caller lies that an instance fails", 0, callerLies},
 		{"all instances fail", 1, allFail},
