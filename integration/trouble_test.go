@@ -235,6 +235,7 @@ func callerLies(t *testing.T, p *running) {
 		t.Fatal(err)
 	}
 	defer c.close()
+	t.Logf("before: %+v", p.signals("inventory"))
 	for range 24 {
 		lie(t, c.telemetry, "inventory-1", 1000)
 		wait(t, 250*time.Millisecond)

@@ -16,7 +16,9 @@ const (
 // least time. As long as all that were drawn told their load lately there are up to eight
 // of them: a caller with much of the traffic knows the load of all by the answers that it
 // gets anyway. Otherwise there are two, compared by what requests took: callers that
-// compare more by knowledge that they share all choose the same.
+// compare more by knowledge that they share all choose the same. What is not clearly better
+// does not count: idle instances that are alike are used by weight alone, and not the one
+// whose demand was estimated a little lower.
 func bestDrawn(c *Candidates, r Request) int {
 	best := c.any(r)
 	if best < 0 || len(c.nodes) == 1 {
@@ -33,7 +35,7 @@ func bestDrawn(c *Candidates, r Request) int {
 			known = false
 			break
 		}
-		if t < took {
+		if t*tie < took {
 			best, took = i, t
 		}
 	}
