@@ -90,7 +90,9 @@ func (x *exchange) heardHTTP(resp *http.Response) {
 	if len(values) == 0 {
 		return
 	}
-	delete(resp.Header, loadreport.ResponseHeader)
+	if x.call.original.Header[loadreport.RequestHeader] == nil { // else the caller asked too
+		delete(resp.Header, loadreport.ResponseHeader)
+	}
 	if report, err := loadreport.ParseText(values[0]); err == nil && report.InFlight >= 0 {
 		x.attempt.Says(x.service.router.now(), loadOf(report))
 	}

@@ -41,7 +41,10 @@ type service struct {
 	asker  atomic.Pointer[httpAsker]
 	window window
 
+	// What a request would otherwise make anew.
 	askableHTTP func(*node) bool // serves HTTP, and may be asked for its load
+	pick        poolPick         // the pool's
+	pickFirst   poolPick         // the same, in rotation only
 
 	quantiles atomic.Pointer[quantiles]
 	gates     gates
@@ -74,6 +77,7 @@ func newService(r *Router, name string) *service {
 	s.table.Store(defaultTable)
 	s.askableHTTP = func(n *node) bool { return servesHTTP(n) && targetOf(n).asked(r.now()) }
 	s.pool = balance.New(s.settings(), s.decided)
+	s.pick, s.pickFirst = s.pool.Pick, s.pool.PickInRotation
 	// Without one of these the router still has its own eyes, and the defaults.
 	if r.signals != nil {
 		f, err := r.signals.Service(r.ctx, name)
