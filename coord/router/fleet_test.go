@@ -68,6 +68,9 @@ func newBackend(t testing.TB, id string) *backend {
 // documentOf returns a source in which a text is the document of orders.
 func documentOf(t testing.TB, text string) *rules.MemorySource {
 	t.Helper()
+	if _, err := rules.Parse([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
 	s := rules.Memory()
 	if err := s.Put("orders", []byte(text)); err != nil {
 		t.Fatal(err)
