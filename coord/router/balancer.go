@@ -148,7 +148,7 @@ func (b *channelBalancer) publish() {
 		}
 	}
 	p.usable = func(n *node) bool { _, ok := p.ready[n.ID()]; return ok }
-	p.askable = func(n *node) bool { return p.usable(n) && targetOf(n).asked(s.router.now()) }
+	p.askable = func(n *node) bool { return p.usable(n) && targetOf(n).askable(s.router.now()) }
 	p.ask = func(n *node) { s.probe(n, p.ready[n.ID()].ask) }
 	state := connectivity.TransientFailure
 	switch {

@@ -35,19 +35,28 @@ type rpcBackend struct {
 	left   atomic.Int64 // of the last call's deadline, in ns; 0 for none
 }
 
+// newRPCBackend returns one that serves at an address, or with "" one whose [rpcBackend.serve]
+// is still to be called.
 func newRPCBackend(t testing.TB, id, address string, opts ...grpc.ServerOption) *rpcBackend {
+	t.Helper()
+	b := &rpcBackend{server: grpc.NewServer(opts...)}
+	b.Instance = discovery.Instance{Service: "orders", ID: id}
+	grpc_health_v1.RegisterHealthServer(b.server, b)
+	if address != "" {
+		b.serve(t, address)
+	}
+	return b
+}
+
+func (b *rpcBackend) serve(t testing.TB, address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &rpcBackend{server: grpc.NewServer(opts...)}
-	grpc_health_v1.RegisterHealthServer(b.server, b)
 	go b.server.Serve(l)
 	t.Cleanup(b.server.Stop)
-	b.Instance = discovery.Instance{Service: "orders", ID: id,
-		Endpoints: []discovery.Endpoint{{Protocol: discovery.GRPC, Address: l.Addr().String()}}}
-	return b
+	b.Endpoints = []discovery.Endpoint{{Protocol: discovery.GRPC, Address: l.Addr().String()}}
 }
 
 // Check answers with the code that the test set, or waits when asked about "wait".

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/router"
+	"github.com/otelplat/platform/internal/loadreport"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 )
 
@@ -37,9 +39,14 @@ type peer struct {
 	class  atomic.Value // a string: the header x-error-class
 	away   atomic.Bool  // it refuses connections
 
-	served    atomic.Int64 // requests that came
-	open      atomic.Int64 // bodies of answers that nobody has closed
-	cancelled atomic.Int64 // requests that were given up
+	load      func() string // what it says of its load; nil: it offers no reports
+	silent    atomic.Bool   // to who asks for its load
+	asked     atomic.Int64  // for its load
+	fails     atomic.Int64  // percent of the requests, at random
+	busy      atomic.Int64  // requests that are there
+	served    atomic.Int64  // requests that came
+	open      atomic.Int64  // bodies of answers that nobody has closed
+	cancelled atomic.Int64  // requests that were given up
 	last      atomic.Pointer[http.Request]
 	body      atomic.Value // a string: of the last request
 	answers   func(*http.Response)
@@ -96,7 +103,12 @@ func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
 	if p.away.Load() {
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	}
+	if req.URL.Path == loadreport.Path {
+		return p.probed(req)
+	}
 	p.served.Add(1)
+	p.busy.Add(1)
+	defer p.busy.Add(-1)
 	p.last.Store(req)
 	p.body.Store(string(body))
 	if takes := time.Duration(p.takes.Load()); takes > 0 {
@@ -113,12 +125,32 @@ func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
 	if s := p.status.Load(); s != 0 {
 		resp.StatusCode = int(s)
 	}
+	if rand.Int64N(100) < p.fails.Load() {
+		resp.StatusCode = http.StatusInternalServerError
+	}
 	resp.Status = fmt.Sprint(resp.StatusCode, " ", http.StatusText(resp.StatusCode))
 	if c, _ := p.class.Load().(string); c != "" {
 		resp.Header.Set("x-error-class", c)
 	}
+	if p.load != nil && req.Header.Get(loadreport.RequestHeader) == loadreport.Format {
+		resp.Header.Set(loadreport.ResponseHeader, p.load())
+	}
 	if p.answers != nil {
 		p.answers(resp)
+	}
+	return resp, nil
+}
+
+// probed answers a question for the load.
+func (p *peer) probed(req *http.Request) (*http.Response, error) {
+	p.asked.Add(1)
+	if p.silent.Load() {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	}
+	resp := &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: http.NoBody, Request: req}
+	if p.load != nil {
+		resp.StatusCode, resp.Body = http.StatusOK, io.NopCloser(strings.NewReader(p.load()))
 	}
 	return resp, nil
 }
