@@ -56,6 +56,7 @@ type Adaptive struct {
 	looks    atomic.Int64 // owed, in thousandths
 	probes   atomic.Int64 // allowed, in thousandths
 	bucket   bucket
+	doubts   doubts
 }
 
 // NewAdaptive returns the policy for one pool.
@@ -76,7 +77,7 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 	if asked := enoughAsked * a.asked.value(); asked >= 1 || float64(r.Random(fine)) < asked*fine {
 		rate := a.answered.value()
 		hot := a.hot.value()
-		score := func(c *Candidates, i int, x *answer) float64 { return a.score(c, i, x, hot) }
+		score := func(c *Candidates, i int, x *answer) float64 { return doubtedLast(x.node, a.score(c, i, x, hot)) }
 		if i, ok := a.answers.choose(c, r, score, removalsOf(rate)); ok {
 			return i
 		}
@@ -111,6 +112,7 @@ func (a *Adaptive) Ask(c *Candidates, r Request, ask func(*Node)) {
 	if c.Len() < 2 {
 		return
 	}
+	a.doubts.look(c, r.Now)
 	perRequest := a.options.ProbesPerRequest
 	probes := a.probes.Add(int64(perRequest * 1000))
 	looks := a.looks.Add(int64(max(samples, perRequest) * 1000))

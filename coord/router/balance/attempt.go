@@ -77,6 +77,7 @@ func (a Attempt) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
 	n.mu.Lock()
 	if speed != Unrelated {
 		n.latency.observe(now, now-max(sent, a.start), failed, speed == AtLeast)
+		n.experience.add(now, now-max(sent, a.start), failed)
 	}
 	if current {
 		n.record.add(now, failed)
