@@ -68,6 +68,10 @@ bench: ## the benchmarks of the libraries
 bench-peers: ## the benchmarks that run a peer and us on the same work, and print the ratio
 	go test -run '^$$' -bench . -timeout 30m ./integration/peers/...
 
+.PHONY: routesim
+routesim: ## the tail of our routing against that of its peers, simulated, with every bound (some minutes)
+	OTELPLAT_ROUTESIM=full go test -v -count=1 -timeout 60m ./integration/peers/routesim/...
+
 .PHONY: release-check
 release-check: ## what users of a release do, outside the checkout: get the library, install the command, build a collector (3 to 10 minutes)
 	integration/release-check.sh

@@ -13,9 +13,10 @@ import (
 
 // Paths that an entrypoint can take.
 const (
-	PathNative = "native" // lowered to indexed matchers
-	PathCached = "cached" // evaluated by OPA, once for all inputs that agree in what it reads
-	PathOPA    = "opa"    // evaluated by OPA each time
+	PathNative  = "native"  // lowered to indexed matchers
+	PathCached  = "cached"  // evaluated by OPA, once for all inputs that agree in what it reads
+	PathBatched = "batched" // evaluated by OPA for many inputs at once ([Snapshot.Batch]), for who asks so
+	PathOPA     = "opa"     // evaluated by OPA each time
 )
 
 // Explanation tells how an entrypoint is evaluated.
@@ -46,15 +47,16 @@ type RuleExplained struct {
 	Why     string   `json:"why,omitempty"`      // not the faster path
 }
 
-// Explain tells how an entrypoint is evaluated, and why not faster. It returns an error
-// that is [ErrNoEntrypoint].
+// Explain tells how an entrypoint is evaluated, and why not faster. A package without a rule
+// allow is explained as one whose rules are asked each by itself, as telemetry's are. It
+// returns an error that is [ErrNoEntrypoint].
 func (s *Snapshot) Explain(ctx context.Context, name string) (Explanation, error) {
 	e, err := s.entrypoint(ctx, name)
 	switch {
 	case err != nil:
 		return Explanation{}, err
 	case e == nil:
-		return Explanation{}, fmt.Errorf("%w: %q has no rule %s.allow", ErrNoEntrypoint, s.bundle, name)
+		return s.explainRules(ctx, name)
 	}
 	x := Explanation{Entrypoint: name, Path: PathNative}
 	for i, q := range e.queries {
@@ -90,6 +92,45 @@ func (s *Snapshot) Explain(ctx context.Context, name string) (Explanation, error
 		x.Rules = append(x.Rules, r)
 	}
 	return x, nil
+}
+
+// explainRules explains the rules of a package, each by itself.
+func (s *Snapshot) explainRules(ctx context.Context, name string) (Explanation, error) {
+	x := Explanation{Entrypoint: name, Path: PathNative}
+	for _, path := range s.rulesOf(name) {
+		r := RuleExplained{Rule: "data." + path, Path: PathNative}
+		if _, err := compile.Lower(s.compiler, s.data, ref(path)); err != nil {
+			why := refusal(err)
+			r.Path, r.File, r.Line, r.Why = PathBatched, why.File, why.Line, "not native: "+why.Reason
+			if _, err := s.Batch(ctx, path); err != nil {
+				r.Path, r.Why = PathOPA, r.Why+"; not for many inputs at once: "+refusal(err).Reason
+			}
+		}
+		if r.Path == PathOPA || x.Path == PathNative {
+			x.Path = r.Path
+		}
+		x.Rules = append(x.Rules, r)
+	}
+	if len(x.Rules) == 0 {
+		return Explanation{}, fmt.Errorf("%w: %q has no rule %s.allow", ErrNoEntrypoint, s.bundle, name)
+	}
+	return x, nil
+}
+
+// rulesOf returns the paths of a package's rules that are no functions, in order.
+func (s *Snapshot) rulesOf(name string) []string {
+	var paths []string
+	for _, m := range s.compiler.Modules {
+		if strings.TrimPrefix(m.Package.Path.String(), "data.") != name {
+			continue
+		}
+		for _, r := range m.Rules {
+			if path := strings.TrimPrefix(r.Ref().GroundPrefix().String(), "data."); len(r.Head.Args) == 0 && askable(path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	return unique(paths)
 }
 
 func slower(r compile.Rule) string {

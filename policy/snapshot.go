@@ -219,7 +219,7 @@ func (l *limit) stop() {
 }
 
 // ask evaluates a query within a limit.
-func (s *Snapshot) ask(l *limit, path string, q *query, input ast.Value) (value any, defined bool, err error) {
+func (s *Snapshot) ask(l *limit, path string, q *query, input ast.Value, more ...rego.EvalOption) (value any, defined bool, err error) {
 	defer func() {
 		// OPA panics on numbers that are none, which only a program can put into an input.
 		if r := recover(); r != nil {
@@ -230,12 +230,12 @@ func (s *Snapshot) ask(l *limit, path string, q *query, input ast.Value) (value 
 	if err := l.ctx.Err(); err != nil {
 		return nil, false, err
 	}
-	results, err := q.eval.Eval(context.WithoutCancel(l.ctx),
+	results, err := q.eval.Eval(context.WithoutCancel(l.ctx), append(more,
 		rego.EvalParsedInput(input),
 		rego.EvalTransaction(s.txn),
 		rego.EvalExternalCancel(l.flag),
 		rego.EvalMetrics(metrics.NoOp()),
-	)
+	)...)
 	switch {
 	case l.flag.Cancelled():
 		return nil, false, cmp.Or(l.ctx.Err(), fmt.Errorf("%w: %s took longer than %v", ErrTimeout, path, l.timeout))

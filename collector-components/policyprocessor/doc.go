@@ -98,8 +98,12 @@
 // Rules are compiled as package policy compiles them. Of most items a look at an attribute
 // or two tells that no rule has anything to say (compile.Screen): tens of nanoseconds,
 // whatever the number of rules, and no allocation. Others are evaluated natively. What
-// cannot be lowered is OPA's, tens of microseconds; its answers are kept, 8192 for each rule,
-// by the parts of the input that the rule can depend on.
+// cannot be lowered is OPA's. Its answers are kept, 8192 for each rule, by the parts of the
+// input that the rule can depend on; items without one are asked about in one evaluation,
+// 256 at a time, which takes one to three microseconds an item; and rules that cannot be
+// asked so (policy.Snapshot.Batch), and those of keep, once for each item, which takes tens of
+// microseconds. "otelplat policy explain" tells which rule is which, and so does the log when
+// a revision comes into force.
 //
 // # When something fails
 //

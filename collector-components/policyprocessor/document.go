@@ -22,9 +22,12 @@ func newInput(signal string, resource, scope ast.Value, item document) ast.Value
 	return value(document{"signal": signal, "resource": resource, "scope": scope, "item": item})
 }
 
-// value converts a document of the types that plain makes, which cannot fail.
-func value(d document) ast.Value {
-	v, err := ast.InterfaceToValue(d)
+// value converts a document of the types that plain makes.
+func value(d document) ast.Value { return valueOf(d) }
+
+// valueOf converts what plain makes, or has in it, which cannot fail.
+func valueOf(x any) ast.Value {
+	v, err := ast.InterfaceToValue(x)
 	if err != nil {
 		panic("policyprocessor: a document that Rego has no type for: " + err.Error())
 	}

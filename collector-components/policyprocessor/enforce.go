@@ -72,6 +72,7 @@ func (e *enforcer) open(snapshot *policy.Snapshot, last *opened) *opened {
 	switch {
 	case err == nil:
 		next.book = book
+		book.tellPaths(e.log)
 	case errors.Is(err, policy.ErrTimeout): // the machine's, and not the bundle's: the next batch tries again
 		e.log.Warn("the bundle was not read in time", zap.Error(err))
 		return next
@@ -89,8 +90,9 @@ func (e *enforcer) traces(ctx context.Context, td ptrace.Traces) (ptrace.Traces,
 	}
 	in := e.within(ctx, book)
 	defer in.done()
+	in.foretell(func(f func(item)) { in.eachSpan(td, f) })
 	if e.observing {
-		in.observeTraces(td)
+		in.eachSpan(td, in.observe)
 		return td, ctx.Err()
 	}
 	td.ResourceSpans().RemoveIf(func(rs ptrace.ResourceSpans) bool {
@@ -116,8 +118,9 @@ func (e *enforcer) logs(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
 	}
 	in := e.within(ctx, book)
 	defer in.done()
+	in.foretell(func(f func(item)) { in.eachRecord(ld, f) })
 	if e.observing {
-		in.observeLogs(ld)
+		in.eachRecord(ld, in.observe)
 		return ld, ctx.Err()
 	}
 	ld.ResourceLogs().RemoveIf(func(rl plog.ResourceLogs) bool {
@@ -143,8 +146,9 @@ func (e *enforcer) metrics(ctx context.Context, md pmetric.Metrics) (pmetric.Met
 	}
 	in := e.within(ctx, book)
 	defer in.done()
+	in.foretell(func(f func(item)) { in.eachMetric(md, f) })
 	if e.observing {
-		in.observeMetrics(md)
+		in.eachMetric(md, in.observe)
 		return md, ctx.Err()
 	}
 	md.ResourceMetrics().RemoveIf(func(rm pmetric.ResourceMetrics) bool {

@@ -14,6 +14,9 @@ func (p *place) answer(q *question) answer {
 	case q.screen != nil && p.screening.misses(q.screen):
 		return silence
 	case q.program == nil:
+		if a, ok := p.foretold(q); ok {
+			return a
+		}
 		return p.remembered(q)
 	}
 	v, err := p.evaluations[q.n].ask(p.view.document.Value())
@@ -39,7 +42,7 @@ func (p *place) remembered(q *question) answer {
 	}
 	a = q.byOPA(p.ctx, p.forOPA(q))
 	if worth && a.err == nil {
-		q.memo.put(p.scratch, a)
+		q.memo.put(string(p.scratch), a)
 	}
 	return a
 }

@@ -116,7 +116,7 @@ func (m *memo) find(key []byte) (a answer, found, worth bool) {
 	return a, found, true
 }
 
-func (m *memo) put(key []byte, a answer) {
+func (m *memo) put(key string, a answer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.kept) >= maxAnswers {
@@ -125,5 +125,5 @@ func (m *memo) put(key []byte, a answer) {
 		}
 		clear(m.kept)
 	}
-	m.kept[string(key)] = a
+	m.kept[key] = a
 }

@@ -191,7 +191,7 @@ func TestAMemoIsBoundedAndRestsWhenItIsOfNoUse(t *testing.T) {
 			resting++
 			continue
 		}
-		m.put(key, answer{})
+		m.put(string(key), answer{})
 		if len(m.kept) > maxAnswers {
 			t.Fatalf("%d answers kept, expected at most %d", len(m.kept), maxAnswers)
 		}

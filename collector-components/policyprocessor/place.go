@@ -35,6 +35,7 @@ type place struct {
 	of        pcommon.Resource
 	scope     pcommon.InstrumentationScope
 	placeForm *placeForm // of the two for OPA, made when it needs it first
+	ahead     ahead      // what OPA was asked before the first item
 
 	found  [kinds][]*rule // rules for the item at hand
 	failed [kinds]*question
@@ -53,6 +54,7 @@ func (e *enforcer) within(ctx context.Context, book *rulebook) *place {
 		evaluations: make([]evaluation, len(book.list)), keys: make([][]byte, len(book.list)),
 	}
 	p.screening = newScreening(&book.screens, p.view)
+	p.ahead = newAhead(book)
 	for i, q := range book.list {
 		p.evaluations[i].program = q.program
 	}
@@ -68,6 +70,9 @@ func (p *place) enter(r pcommon.Resource, s pcommon.InstrumentationScope) {
 		if q.memo != nil {
 			p.keys[i] = q.memo.place(p.keys[i][:0], r, s)
 		}
+	}
+	for _, r := range p.ahead.asked {
+		r.entered = false
 	}
 }
 
@@ -139,11 +144,8 @@ func (p *place) item(it item) (remove bool) {
 	if p.ctx.Err() != nil {
 		return true // the batch ends with the context's error
 	}
-	if p.book.routes {
-		removeAll(it.notes(), semconv.TelemetryRoute) // the policy's word, not the sender's
-	}
-	if p.book.dry {
-		removeAll(it.notes(), semconv.PolicyDryRun)
+	if len(p.ahead.asked) == 0 {
+		p.clean(it)
 	}
 	p.show(it)
 	if p.book.quick && p.screening.missesAll(p.book.asked) {
@@ -161,6 +163,16 @@ func (p *place) item(it item) (remove bool) {
 		some = p.ask(k) || some
 	}
 	return some && p.apply(it)
+}
+
+// clean removes from an item what is the policy's word and not the sender's.
+func (p *place) clean(it item) {
+	if p.book.routes {
+		removeAll(it.notes(), semconv.TelemetryRoute)
+	}
+	if p.book.dry {
+		removeAll(it.notes(), semconv.PolicyDryRun)
+	}
 }
 
 // removeAll removes a key, as often as it is there.
@@ -231,8 +243,12 @@ func acting(list []*rule) *rule {
 // forOPA is the input of a question by OPA's values: of the item what its answer can
 // depend on.
 func (p *place) forOPA(q *question) ast.Value {
+	return newInput(p.telemetry.signal, p.form().resource, p.form().scope, documentOf(p.at, q.fields))
+}
+
+func (p *place) form() *placeForm {
 	if p.placeForm == nil {
 		p.placeForm = &placeForm{resourceValue(p.of), scopeValue(p.scope)}
 	}
-	return newInput(p.telemetry.signal, p.placeForm.resource, p.placeForm.scope, documentOf(p.at, q.fields))
+	return p.placeForm
 }

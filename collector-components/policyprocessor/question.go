@@ -21,11 +21,13 @@ type evaluator interface {
 	Below(path string) (keys []string, ok bool)
 	Inputs(path string) [][]string
 	Program(path string) *compile.Program
+	Batch(ctx context.Context, path string) (*policy.Batch, error)
 }
 
 // question is one rule of a revision, or all of a kind, as it is asked of items: by a
 // look at a path or two that tells of most that it has nothing to say, then natively,
-// and by OPA where that cannot be.
+// and by OPA where that cannot be: of many items at once where its rule can be rewritten for
+// that, else of each.
 type question struct {
 	kind  kind
 	n     int    // its place among all of the revision
@@ -36,6 +38,10 @@ type question struct {
 	policy  evaluator
 	program *compile.Program // nil: OPA answers, and the memo keeps what it said
 	screen  *screen          // nil: it is asked of every item
+	rows    *policy.Batch    // nil: OPA is asked of each item
+	alone   error            // why
+	resting atomic.Int64     // for how many more items it is not asked in rows
+	late    atomic.Int64     // evaluations of rows that ran out of time, since one did not
 	memo    *memo
 	fields  []string // of the item, that OPA's answer can depend on; nil for all
 	same    bool     // for every item, unless it fails
@@ -93,6 +99,7 @@ func newQuestion(p evaluator, k kind, name, path string, rules *ruleTable) *ques
 	} else {
 		q.memo = newMemo(parts)
 		q.fields = fieldsOf(parts)
+		q.rows, q.alone = p.Batch(context.Background(), path)
 	}
 	return q
 }
@@ -127,10 +134,15 @@ func (q *question) byOPA(ctx context.Context, input ast.Value) answer {
 		in = input
 	}
 	value, defined, err := q.policy.Eval(ctx, q.path, in)
-	switch {
-	case err != nil:
+	if err != nil {
 		return answer{err: err}
-	case !defined:
+	}
+	return q.heard(value, defined)
+}
+
+// heard makes an answer of OPA's.
+func (q *question) heard(value any, defined bool) answer {
+	if !defined {
 		return silence
 	}
 	return q.read(compile.Of(value), nil)

@@ -4,8 +4,6 @@ package policyprocessor
 
 import (
 	"errors"
-	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -64,20 +62,7 @@ redact["s"] := {"action": "mask", "fields": ["attributes.a"]} if not input.resou
 // TestAViewShowsWhatTheDocumentHolds asks the rules about random items natively and by
 // OPA, items one after another in one place.
 func TestAViewShowsWhatTheDocumentHolds(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(7, 1))
-	pick := func(list ...any) any { return list[rnd.IntN(len(list))] }
-	fill := func(m pcommon.Map) {
-		for _, key := range []string{"a", "a.b", "b", "bc", "service.name"} {
-			if rnd.IntN(3) == 0 {
-				continue
-			}
-			if err := m.PutEmpty(key).FromRaw(pick("x", "x", "", "s", 1, 1.0, 0.5, 600, int64(math.MinInt64), true, false, nil, math.NaN(), math.Inf(1), math.Copysign(0, -1),
-				[]byte("x"), []any{1, "x"}, []any{"x"}, []any{}, map[string]any{"x": 1}, map[string]any{"x": map[string]any{"y": []any{nil}}})); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	text := func() string { return pick("x", "s", "health", "healthz", "", "e", "m", "ERROR", "a secret").(string) }
+	c := newChance(7)
 	differing, native, matched, screened := 0, 0, 0, 0
 	for _, signal := range []string{"traces", "logs", "metrics"} {
 		p := processorOn(t, ModeEnforce, signal, rules(looking))
@@ -88,47 +73,23 @@ func TestAViewShowsWhatTheDocumentHolds(t *testing.T) {
 		}
 		for range 200 {
 			resource, scope := pcommon.NewResource(), pcommon.NewInstrumentationScope()
-			fill(resource.Attributes())
-			fill(scope.Attributes())
-			scope.SetName(text())
-			scope.SetVersion(pick("", "1").(string))
+			c.place(resource, scope)
 			in := e.within(t.Context(), book)
 			in.enter(resource, scope)
 			for range 20 {
 				var it item
 				switch signal {
 				case "traces":
-					s := ptrace.NewSpan()
-					s.SetName(text())
-					s.SetKind(ptrace.SpanKind(rnd.IntN(7)))
-					s.Status().SetCode(ptrace.StatusCode(rnd.IntN(3)))
-					s.Status().SetMessage(text())
-					s.SetEndTimestamp(pcommon.Timestamp(rnd.IntN(10)))
-					for range rnd.IntN(3) {
-						fill(s.Events().AppendEmpty().Attributes())
-						fill(s.Links().AppendEmpty().Attributes())
-					}
-					fill(s.Attributes())
-					in.span.Span = s
+					in.span.Span = ptrace.NewSpan()
+					c.span(in.span.Span)
 					it = &in.span
 				case "logs":
-					r := plog.NewLogRecord()
-					if err := r.Body().FromRaw(pick("a secret", "", nil, 1, map[string]any{"k": "secret"}, []any{"secret"})); err != nil {
-						t.Fatal(err)
-					}
-					r.SetSeverityNumber(plog.SeverityNumber(rnd.IntN(25)))
-					r.SetSeverityText(text())
-					r.SetEventName(text())
-					fill(r.Attributes())
-					in.record.LogRecord = r
+					in.record.LogRecord = plog.NewLogRecord()
+					c.record(in.record.LogRecord)
 					it = &in.record
 				case "metrics":
-					m := pmetric.NewMetric()
-					m.SetName(text())
-					if rnd.IntN(2) == 0 {
-						m.SetEmptySum()
-					}
-					in.metric.Metric = m
+					in.metric.Metric = pmetric.NewMetric()
+					c.metric(in.metric.Metric)
 					it = &in.metric
 				}
 				in.show(it)

@@ -19,6 +19,12 @@
 // alone is believed, because there is nobody else to ask; one of ten, however
 // loud, moves nothing.
 //
+// # Services and routes
+//
+// A [Scope] is a service as a whole, or a route of it, known by the same rules. The
+// merged fleet has a [Circuit] for each ([Fleet.Circuit]): open while a quorum sees it bad,
+// half open with a share of the requests that grows, closed otherwise.
+//
 // # What it does not do
 //
 // It does not eject. A verdict is advice; the router weighs it with what it saw
@@ -27,7 +33,7 @@
 //
 // # Ownership and failure
 //
-// [Merge], [Judge], [Encode] and [Decode] are pure and safe for concurrent use.
+// [Merge], [Judge], [Encode], [Decode] and all of [Thresholds] are pure and safe for concurrent use.
 // [Open] returns a [Source], which owns one mirror for each service that was
 // asked for, until Close. While etcd is away the last fleet
 // stays for [MaxAge]; after that [Follower.Fleet] returns nil and a router goes

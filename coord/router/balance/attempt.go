@@ -50,7 +50,7 @@ func (a Attempt) Start() time.Duration { return a.start }
 
 // Says tells what the instance said of its load with its answer, before [Attempt.Done].
 func (a Attempt) Says(now time.Duration, r Report) {
-	a.node.load.hear(now, r, a.node.inFlight.Load()-1)
+	a.node.load.hear(now, r.bounded(), a.node.inFlight.Load()-1)
 }
 
 // Done says how the attempt ended, and when the instance got it: the start, or later
@@ -73,14 +73,19 @@ func (a Attempt) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
 	current := a.start >= time.Duration(n.since.Load())
 	var reason Reason
 	vouches := false
+	took := now - max(sent, a.start)
+	timed := took
+	if speed != Measured {
+		timed = 0
+	}
 
 	n.mu.Lock()
 	if speed != Unrelated {
-		n.latency.observe(now, now-max(sent, a.start), failed, speed == AtLeast)
-		n.experience.add(now, now-max(sent, a.start), failed)
+		n.latency.observe(now, took, failed, speed == AtLeast)
+		n.experience.add(now, took, failed)
 	}
 	if current {
-		n.record.add(now, failed)
+		n.record.add(now, timed, failed)
 		if failed {
 			reason = n.record.condemns(now, a.pool.table.Load().ejection)
 		} else if State(n.state.Load()) > Probing {

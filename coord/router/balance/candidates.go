@@ -2,7 +2,11 @@
 
 package balance
 
-import "time"
+import (
+	"slices"
+	"sync"
+	"time"
+)
 
 // Candidates are the instances in rotation among which a policy chooses. They are
 // immutable; a change of states makes new ones.
@@ -14,6 +18,32 @@ type Candidates struct {
 	// Walker's alias method: a draw by weight costs the same for any number of instances.
 	keep  []float64
 	alias []int32
+
+	// The ring of consistent hashing, made when it is needed.
+	hashed sync.Once
+	ring   *ring
+}
+
+// leastWeight is what an instance counts at least, relative to the heaviest: whatever its
+// registration says, it is drawn now and then, and nothing is divided by zero.
+const leastWeight = 1e-6
+
+// relative returns a weight in terms of the heaviest, from leastWeight to 1; also where one of
+// them is not a number.
+func relative(weight, heaviest float64) float64 {
+	if w := weight / heaviest; w >= leastWeight {
+		return min(w, 1)
+	}
+	return leastWeight
+}
+
+// with returns the candidates of these nodes and weights: c itself when it has the same, so
+// that what a policy derives from them outlives a table that changed elsewhere, or not at all.
+func (c *Candidates) with(nodes []*Node, weights []float64, numbers int) *Candidates {
+	if c != nil && slices.Equal(c.nodes, nodes) && slices.Equal(c.weights, weights) {
+		return c
+	}
+	return newCandidates(nodes, weights, numbers)
 }
 
 // maxDraws bounds the search for an instance that is usable and accepts.
@@ -116,19 +146,33 @@ func (c *Candidates) any(r Request) int {
 	return search(c.nodes, r)
 }
 
-// search returns the first usable instance from a random place on, -1 when there is
-// none: few are usable, and drawing found none of them.
+// search returns a usable instance, -1 when there is none: few are usable, and drawing found
+// none of them. It goes round in steps of a random length, because in steps of one whoever
+// stands behind many that are not usable would get the requests of them all.
 func search(nodes []*Node, r Request) int {
-	if len(nodes) == 0 {
+	n := len(nodes)
+	if n == 0 {
 		return -1
 	}
-	from := r.Random(len(nodes))
-	for i := range nodes {
-		if i = (from + i) % len(nodes); r.usable(nodes[i]) {
+	i, step := r.Random(n), 1+r.Random(n)
+	for divisor(step, n) != 1 {
+		step++
+	}
+	for range n {
+		if r.usable(nodes[i]) {
 			return i
 		}
+		i = (i + step) % n
 	}
 	return -1
+}
+
+// divisor returns the greatest common divisor: at 1, steps of a round n meet all.
+func divisor(a, n int) int {
+	for n != 0 {
+		a, n = n, a%n
+	}
+	return a
 }
 
 // ramp returns the share of its traffic that the instance gets now.

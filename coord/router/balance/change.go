@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/coord/signal"
+	"github.com/otelplat/platform/internal/stablehash"
 )
 
 const (
@@ -21,9 +22,15 @@ const (
 // step brings the states up to date and publishes what follows. The pool is locked.
 func (p *Pool) step(now time.Duration) {
 	next := time.Duration(math.MaxInt64)
+	p.known = p.usable()
 	for _, n := range p.sorted {
-		if State(n.state.Load()) == Ejected && now >= n.until {
-			p.to(n, Probing, HoldOver, now)
+		if State(n.state.Load()) == Ejected {
+			switch {
+			case now >= n.until:
+				p.to(n, Probing, HoldOver, now)
+			case p.settings.Ejection.Mode != Act && !n.gone():
+				p.to(n, Probing, SwitchedOff, now) // not straight into rotation: it may be as bad as ever
+			}
 		}
 		if p.learn(n, now) {
 			next = min(next, now+lookAgain)
@@ -45,15 +52,16 @@ func (p *Pool) step(now time.Duration) {
 // anything but good.
 func (p *Pool) learn(n *Node, now time.Duration) bool {
 	n.verdict = nil
-	n.latency.prior.Store(0)
+	prior := time.Duration(0)
 	var can Capacity
 	if p.fleet != nil {
 		if s := p.fleet.Instances[n.id]; s != nil {
 			n.verdict = &s.Verdict
-			n.latency.prior.Store(int64(s.Latency()))
+			prior = s.Latency()
 			can = Capacity{Demand: s.ServiceDemand, Parallelism: s.Parallelism}
 		}
 	}
+	n.latency.prior.Store(int64(prior))
 	n.capacity.store(can)
 	if n.verdict == nil || n.verdict.State == signal.Good && n.verdict.Weight >= 1 {
 		n.vouched.Store(false)
@@ -69,20 +77,23 @@ func (n *Node) bad() bool {
 	return n.verdict != nil && n.verdict.State == signal.Bad && !n.vouched.Load()
 }
 
-// limit is how many of the instances in service may be out at once by the fleet's verdict,
-// or because they stand out from the others.
-func (p *Pool) limit(inService int) int { return int(p.settings.Ejection.Share * float64(inService)) }
+// limit is how many of the instances that serve may be out at once by the fleet's verdict, or
+// because they stand out from the others.
+func (p *Pool) limit(serving int) int {
+	const rounding = 1e-9 // 0.29 × 100 is 28.999999999999996
+	return int(p.settings.Ejection.Share*float64(serving) + rounding)
+}
 
 // heed acts on the fleet's verdicts. Those that are out already come first, then by
 // id: routers that hear the same take out the same.
 func (p *Pool) heed(now time.Duration) {
-	inService, out := 0, 0
+	serving, out, doubted := 0, 0, 0
 	for _, n := range p.sorted {
-		if n.member.Load().InService {
-			inService++
+		if p.serves(n) {
+			serving++
 		}
 	}
-	limit := p.limit(inService)
+	limit := p.limit(serving)
 	for _, n := range p.sorted {
 		if State(n.state.Load()) != EjectedByFleet {
 			continue
@@ -90,7 +101,9 @@ func (p *Pool) heed(now time.Duration) {
 		switch {
 		case !n.bad():
 			p.to(n, Probing, OnProbation, now)
-		case !n.member.Load().InService:
+		case p.settings.Ejection.Mode != Act:
+			p.to(n, Probing, SwitchedOff, now)
+		case !p.serves(n):
 		case out < limit:
 			out++
 		default:
@@ -98,19 +111,26 @@ func (p *Pool) heed(now time.Duration) {
 		}
 	}
 	for _, n := range p.sorted {
+		if State(n.state.Load()) == Probing && n.reason == OnProbation && p.serves(n) {
+			doubted++
+		}
+	}
+	for _, n := range p.sorted {
 		state := State(n.state.Load())
-		if state != Active && state != Probing || n.verdict == nil {
+		if state != Active && state != Probing || n.verdict == nil || !p.serves(n) {
 			continue
 		}
 		switch {
-		case n.bad() && n.member.Load().InService && out < limit:
-			if !p.acts(n, ByVerdict, now) {
-				continue
+		case n.bad() && out < limit:
+			out++ // also where that is only told: no more than would leave
+			if p.acts(n, ByVerdict, now) {
+				p.to(n, EjectedByFleet, ByVerdict, now)
 			}
-			out++
-			p.to(n, EjectedByFleet, ByVerdict, now)
-		case n.verdict.State == signal.Probation && state == Active && !n.latency.known() && n.inFlight.Load() == 0:
-			p.to(n, Probing, OnProbation, now) // nothing is known of it here but that it was bad
+		case n.verdict.State == signal.Probation && state == Active && !n.latency.known() && n.inFlight.Load() == 0 && out+doubted < limit:
+			doubted++
+			if p.acts(n, OnProbation, now) {
+				p.to(n, Probing, OnProbation, now) // nothing is known of it here but that it was bad
+			}
 		}
 	}
 }
@@ -131,6 +151,7 @@ func (p *Pool) to(n *Node, state State, reason Reason, now time.Duration) {
 	switch state {
 	case Probing:
 		n.probeDue.Store(int64(now))
+		n.together.Store(reason == OnProbation)
 		if was != Active {
 			return
 		}
@@ -150,33 +171,53 @@ func (p *Pool) to(n *Node, state State, reason Reason, now time.Duration) {
 	p.events = append(p.events, e)
 }
 
-// eject takes an instance out by this router's own evidence. A stay in rotation as
-// long as the last hold ends the count of episodes.
-func (p *Pool) eject(n *Node, now time.Duration, reason Reason) {
+// eject takes an instance out by this router's own evidence, and reports whether it did. A
+// stay in rotation as long as the last hold ends the count of episodes.
+func (p *Pool) eject(n *Node, now time.Duration, reason Reason) bool {
 	if !p.acts(n, reason, now) {
-		return
+		return false
 	}
 	if back := time.Duration(n.returned.Load()); State(n.state.Load()) == Active && now-back >= signal.Hold(p.settings.Ejection.Base, n.episode) {
 		n.episode = 0
 	}
 	n.episode++
-	n.until = now + signal.Hold(p.settings.Ejection.Base, n.episode)
+	n.until = now + p.hold(n)
 	p.to(n, Ejected, reason, now)
+	return true
 }
 
-// acts reports whether the switch is on. Where it only observes, what would have been done
-// is told, once in the time that it would have lasted.
+// jitter is by how much of itself a hold is longer at most, so that callers that took an
+// instance out at once do not all probe it at once.
+const jitter = 0.2
+
+// hold returns for how long an instance is out. What is random in it follows from who is out
+// where, so that it needs no randomness: without an id of the caller there is none.
+func (p *Pool) hold(n *Node) time.Duration {
+	hold := signal.Hold(p.settings.Ejection.Base, n.episode)
+	if p.settings.Caller == "" {
+		return hold
+	}
+	hash := stablehash.Mix(stablehash.Text(p.settings.Caller) ^ stablehash.Text(n.id) + uint64(n.episode))
+	longest := float64(signal.MaxHold) / (1 + jitter)
+	return time.Duration(min(float64(hold), longest) * (1 + jitter*float64(hash>>11)/(1<<53)))
+}
+
+// acts reports whether an instance may be taken out: when the switch is on, or when it is not
+// there, which is no judgement of how it does. Where the switch only observes, what would have
+// been done to an instance in rotation is told, once in the time that it would have lasted.
 func (p *Pool) acts(n *Node, reason Reason, now time.Duration) bool {
-	switch p.settings.Ejection.Mode {
-	case Act:
+	if p.settings.Ejection.Mode == Act || reason == Unreachable || reason == FailedProbe && n.gone() {
 		return true
-	case Observe:
-		if hold := p.settings.Ejection.Base; now >= n.told {
-			n.told = now + hold
-			e := Event{Kind: WouldLeave, Node: n, Reason: reason, Local: reason != ByVerdict, Episode: 1, Hold: hold}
-			p.explain(&e, now)
-			p.events = append(p.events, e)
+	}
+	if p.settings.Ejection.Mode == Observe && State(n.state.Load()) == Active && now >= n.told {
+		hold := p.settings.Ejection.Base
+		n.told = now + hold
+		e := Event{Kind: WouldLeave, Node: n, Reason: reason, Episode: 1}
+		if e.Local = reason != ByVerdict && reason != OnProbation; e.Local {
+			e.Hold = hold
 		}
+		p.explain(&e, now)
+		p.events = append(p.events, e)
 	}
 	return false
 }
@@ -191,15 +232,15 @@ func (p *Pool) explain(e *Event, now time.Duration) {
 	case Consecutive, Ratio:
 		n.mu.Lock()
 		inARow := n.record.inARow
-		requests, failures := n.record.sum(now)
+		sum := n.record.sum(now)
 		n.mu.Unlock()
 		if e.Reason == Consecutive {
 			e.Figures = []Figure{{"consecutive", float64(inARow), float64(by.Consecutive)}}
 			return
 		}
 		e.Figures = []Figure{
-			{"failure_ratio", float64(failures) / float64(max(requests, 1)), by.Ratio},
-			{"requests", float64(requests), float64(by.Requests)},
+			{"failure_ratio", float64(sum.failures) / float64(max(sum.requests, 1)), by.Ratio},
+			{"requests", float64(sum.requests), float64(by.Requests)},
 		}
 	case Outlier, Sluggish:
 		e.Figures = []Figure{n.stands}
@@ -227,10 +268,10 @@ func (p *Pool) failed(n *Node, start, now time.Duration, reason Reason) {
 	if !p.stands(n, Active, start) {
 		return
 	}
-	if reason != None {
-		p.eject(n, now, reason)
+	// Who fails where the switch is off must not cost a new table for each failure.
+	if reason != None && p.eject(n, now, reason) || n.vouched.Load() {
+		p.step(now)
 	}
-	p.step(now)
 }
 
 // probed is told how a probe ended.
@@ -241,8 +282,12 @@ func (p *Pool) probed(n *Node, start, now time.Duration, failed bool) {
 		return
 	}
 	if failed {
-		p.eject(n, now, FailedProbe)
-		p.step(now)
+		if p.eject(n, now, FailedProbe) {
+			p.step(now)
+			return
+		}
+		n.passed = 0 // the switch is off: it is probed for as long as that takes
+		p.probeAgain(n, now)
 		return
 	}
 	if n.passed++; n.passed < probesToReturn {

@@ -22,10 +22,12 @@ const (
 	leastDifference = 0.05
 )
 
-// compare takes out who stands out from the others, and returns when to look again.
+// compare takes out who stands out from the others, and returns when to look again. Success
+// rates and mean latencies are of the same ten seconds for all: the latency that requests are
+// routed by forgets too fast for that, and would tell who answered last.
 func (p *Pool) compare(now time.Duration) time.Duration {
 	e := &p.settings.Ejection
-	if e.Mode == Off || e.Stdev <= 0 && e.Latency <= 0 || len(p.sorted) < compareHosts {
+	if e.Mode == Off || e.Stdev <= 0 && e.Latency <= 0 || len(p.known) < compareHosts {
 		return math.MaxInt64
 	}
 	if next := p.compared + compareEvery; now < next && p.compared > 0 {
@@ -34,23 +36,19 @@ func (p *Pool) compare(now time.Duration) time.Duration {
 	p.compared = now
 	var nodes []*Node
 	var rates, latencies []float64
-	inService, out := 0, 0
-	for _, n := range p.sorted {
-		if !n.member.Load().InService {
-			continue
-		}
-		inService++
+	out := 0
+	for _, n := range p.known {
 		if State(n.state.Load()) != Active {
 			out++
 			continue
 		}
 		n.mu.Lock()
-		requests, failures := n.record.sum(now)
+		sum := n.record.sum(now)
 		n.mu.Unlock()
-		if requests >= compareVolume {
+		if sum.requests >= compareVolume {
 			nodes = append(nodes, n)
-			rates = append(rates, 1-float64(failures)/float64(requests))
-			latencies = append(latencies, n.latency.read(now))
+			rates = append(rates, 1-float64(sum.failures)/float64(sum.requests))
+			latencies = append(latencies, sum.mean())
 		}
 	}
 	if len(nodes) < compareHosts {
@@ -67,7 +65,7 @@ func (p *Pool) compare(now time.Duration) time.Duration {
 		most = e.Latency * sorted[len(sorted)/2]
 	}
 	for i, n := range nodes {
-		if out >= p.limit(inService) {
+		if out >= p.limit(len(p.known)) {
 			break
 		}
 		switch {
@@ -75,14 +73,12 @@ func (p *Pool) compare(now time.Duration) time.Duration {
 			n.stands = Figure{"success_rate", rates[i], least}
 			p.eject(n, now, Outlier)
 		case latencies[i] > most:
-			n.stands = Figure{"latency", latencies[i] / float64(time.Second), most / float64(time.Second)}
+			n.stands = Figure{"latency", latencies[i], most}
 			p.eject(n, now, Sluggish)
 		default:
 			continue
 		}
-		if State(n.state.Load()) != Active {
-			out++
-		}
+		out++ // also where it is only told
 	}
 	return now + compareEvery
 }

@@ -21,7 +21,7 @@ type quantile struct {
 }
 
 func (q *quantile) add(v float64) {
-	q.counts[min(int(v), len(q.counts)-1)].Add(1)
+	q.counts[int(min(v, float64(len(q.counts)-1)))].Add(1)
 	if n := q.n.Add(1); n%8 != 0 && n > 8 {
 		return
 	}
@@ -72,7 +72,8 @@ func (m *median) add(v time.Duration) {
 
 func (m *median) value() time.Duration { return time.Duration(math.Float64frombits(m.bits.Load())) }
 
-// bucket is a token bucket of a second's tokens. The zero value has no limit.
+// bucket is a token bucket of a second's tokens, and of one at least. The zero value has no
+// limit.
 type bucket struct {
 	perSecond float64
 	full      atomic.Int64 // when it will be full again
@@ -82,11 +83,11 @@ func (b *bucket) take(now time.Duration) bool {
 	if b.perSecond <= 0 {
 		return true
 	}
-	each := time.Duration(float64(time.Second) / b.perSecond)
+	each := time.Duration(min(float64(time.Second)/b.perSecond, float64(time.Hour)))
 	for {
 		full := b.full.Load()
 		next := max(full, int64(now)) + int64(each)
-		if next > int64(now+time.Second) {
+		if next > int64(now+max(time.Second, each)) {
 			return false
 		}
 		if b.full.CompareAndSwap(full, next) {

@@ -3,6 +3,8 @@
 package balance
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,6 +22,7 @@ func TestTheFleetsVerdict(t *testing.T) {
 			}
 			w.says("i0", probation())
 			w.is("i0", Probing, OnProbation)
+			w.awaitsProbe("i0")
 			w.probes("i0", 3, OK)
 			w.is("i0", Active, Probed)
 		},
@@ -33,6 +36,7 @@ func TestTheFleetsVerdict(t *testing.T) {
 		"a router that just began probes an instance on probation": func(w *world) {
 			w.says("i0", probation())
 			w.is("i0", Probing, OnProbation)
+			w.awaitsProbe("i0")
 			if a := w.begin("i0"); !a.Probe() {
 				w.t.Error("a request that is no probe")
 			}
@@ -138,5 +142,32 @@ func TestTheFleetsVerdict(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) { tell(newWorld(t, 4)) })
+	}
+}
+
+// A hundred callers hear of a probation at the same moment. The fleet knows within a second
+// or two whether the first of them fared well, so the others need not have asked.
+func TestCallersSpreadTheirFirstProbesOfAnInstanceOnProbation(t *testing.T) {
+	const callers = 100
+	var waits []time.Duration
+	for i := range callers {
+		w := newWorld(t, 3)
+		w.random = rand.New(rand.NewPCG(1, uint64(i))).IntN
+		w.says("i0", bad())
+		w.says("i0", probation())
+		waits = append(waits, w.awaitsProbe("i0"))
+	}
+	slices.Sort(waits)
+	if first, last := waits[0], waits[callers-1]; first > time.Second || last > base/5 || last < base/6 {
+		t.Errorf("probes from %v to %v after the probation began, want them over %v", first, last, base/5)
+	}
+	within := 0
+	for _, wait := range waits {
+		if wait <= time.Second {
+			within++
+		}
+	}
+	if within > callers/3 {
+		t.Errorf("%d of %d callers probe within a second, want a third at most", within, callers)
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/otelplat/platform/coord/signal"
 )
 
-// Member is an instance as the pool is told of it. T is what the caller needs to
-// reach it.
+// Member is an instance as the pool is told of it. Target, which is comparable, is what the
+// caller needs to reach it.
 type Member struct {
 	ID          string
-	Weight      float64 // relative to the others, above 0
+	Weight      float64 // relative to the others; below a millionth of the heaviest's it counts as that
 	InService   bool    // takes new requests
 	Unconfirmed bool    // may be gone: one refused connection is enough
 	Zone        string  // where it is, "" when nobody says
@@ -28,10 +28,12 @@ type Node struct {
 	number   int // small, and no other member's
 	member   atomic.Pointer[Member]
 	inFlight atomic.Int64
+	begun    atomic.Int64 // when this router last sent it a request, or came to know it
 	latency  latency
 	load     load          // as it said last
 	capacity capacity      // as the fleet knows it
 	probeDue atomic.Int64  // when the next probe may be sent; a probe in flight moves it
+	together atomic.Bool   // all callers would probe it now: the first probe is to be put off
 	returned atomic.Int64  // when it came, or came back into rotation: the ramp begins; or never
 	rampFor  atomic.Int64  // how long that ramp is
 	state    atomic.Uint32 // a State; written with pool.mu held
@@ -107,6 +109,7 @@ const (
 	ByVerdict   Reason = "fleet_verdict"
 	OnProbation Reason = "fleet_probation"
 	HoldOver    Reason = "hold_over"
+	SwitchedOff Reason = "ejection_off" // it was out, and ejection is no longer to act
 	Probed      Reason = "probes_succeeded"
 	Succeeded   Reason = "requests_succeeded" // in panic, though it was ejected
 )

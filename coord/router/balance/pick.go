@@ -31,7 +31,10 @@ type table struct {
 	probing   []*Node
 	out       []*Node // in service, out of rotation
 
-	instances int // in service
+	belongs map[string]func(Member) bool // to a variant
+
+	instances int // in service, that this caller may use
+	active    int // of them, in rotation by their state
 	panicking bool
 }
 
@@ -60,10 +63,9 @@ func (t *table) candidates(r *Request) *Candidates {
 func (p *Pool) Pick(r Request) (Attempt, bool) {
 	a, ok := p.PickInRotation(r)
 	if !ok {
-		if out := p.table.Load().out; len(out) > 0 {
-			if i := search(out, r); i >= 0 {
-				return p.begin(out[i], r.Now, false), true
-			}
+		t := p.table.Load()
+		if i := search(t.out, r); i >= 0 {
+			return p.begin(t, t.out[i], r.Now, false), true
 		}
 	}
 	return a, ok
@@ -78,12 +80,12 @@ func (p *Pool) PickInRotation(r Request) (Attempt, bool) {
 	t := p.table.Load()
 	if len(t.probing) > 0 && r.Now >= time.Duration(p.nextProbe.Load()) {
 		if n := p.dueProbe(t, r); n != nil {
-			return p.begin(n, r.Now, true), true
+			return p.begin(t, n, r.Now, true), true
 		}
 	}
 	c := t.candidates(&r)
 	i := t.policy.Choose(c, r)
-	if i < 0 || !r.usable(c.nodes[i]) {
+	if i < 0 || i >= len(c.nodes) || !r.usable(c.nodes[i]) { // a policy may be anybody's
 		i = c.any(r)
 	}
 	if i < 0 && c != t.rotation {
@@ -93,12 +95,14 @@ func (p *Pool) PickInRotation(r Request) (Attempt, bool) {
 	if i < 0 {
 		return Attempt{}, false
 	}
-	return p.begin(c.nodes[i], r.Now, false), true
+	return p.begin(t, c.nodes[i], r.Now, false), true
 }
 
-func (p *Pool) begin(n *Node, now time.Duration, probe bool) Attempt {
+// begin counts a request as begun, with the policy of the table that it was chosen by: who is
+// told of its begin is told of its end.
+func (p *Pool) begin(t *table, n *Node, now time.Duration, probe bool) Attempt {
 	n.inFlight.Add(1)
-	t := p.table.Load()
+	n.begun.Store(int64(now))
 	if t.beginner != nil {
 		t.beginner.Begun(n)
 	}
@@ -115,6 +119,7 @@ func (p *Pool) Ask(r Request, ask func(*Node)) {
 
 // Heard tells what an instance said of its load when it was asked.
 func (p *Pool) Heard(r Request, n *Node, report Report) {
+	report = report.bounded()
 	n.load.hear(r.Now, report, n.inFlight.Load())
 	if t := p.table.Load(); t.prober != nil {
 		t.prober.Heard(t.candidates(&r), r, n, report)
@@ -131,6 +136,18 @@ func (p *Pool) HeardOf(r Request, id string, report Report) {
 	}
 }
 
+// probationSpread is the part of a first hold over which callers spread their first probes
+// of an instance that the fleet put on probation. They all hear of it at the same moment,
+// and where it is still bad the first few are enough for the fleet to say so again: a
+// hundred callers would otherwise each spend a request.
+const probationSpread = 0.2
+
+// fits reports whether an instance is of the variant that a request is limited to.
+func (t *table) fits(n *Node, r *Request) bool {
+	of := t.belongs[r.Variant]
+	return of == nil || of(*n.member.Load())
+}
+
 // dueProbe takes the first probe that is due. While it is in flight no other is sent
 // to the same instance, unless it takes longer than a hold: a request may be a stream
 // that nobody ends.
@@ -140,7 +157,11 @@ func (p *Pool) dueProbe(t *table, r Request) *Node {
 	var taken *Node
 	for _, n := range t.probing {
 		due := n.probeDue.Load()
-		if taken == nil && now >= time.Duration(due) && r.usable(n) &&
+		if now >= time.Duration(due) && n.together.CompareAndSwap(true, false) {
+			due = int64(now) + int64(float64(r.Random(fine))/fine*probationSpread*float64(p.table.Load().ejection.Base))
+			n.probeDue.Store(due)
+		}
+		if taken == nil && now >= time.Duration(due) && r.usable(n) && t.fits(n, &r) &&
 			n.probeDue.CompareAndSwap(due, int64(now+max(p.table.Load().ejection.Base, minGap))) {
 			taken = n
 			due = n.probeDue.Load()

@@ -4,6 +4,7 @@ package balance
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -25,7 +26,8 @@ type Pool struct {
 	settings Settings
 	nodes    map[string]*Node
 	sorted   []*Node // by id
-	free     []int   // numbers that nobody has
+	known    []*Node // of them, those in service that this caller may use
+	free     []int   // numbers below len(nodes)+len(free) that nobody has
 	fleet    *signal.Fleet
 	forced   map[string]bool // out, by an operator's word
 	subset   int             // instances that this caller knows
@@ -39,7 +41,7 @@ type Kind uint8
 
 // The kinds of events.
 const (
-	Left       Kind = iota // an instance left the rotation
+	Left       Kind = iota // an instance left the rotation, or was taken out again when it was probed
 	Returned               // it is back
 	Panicked               // too few were left: ejections are ignored
 	WouldLeave             // an instance would have left, were the switch not at Observe
@@ -53,8 +55,8 @@ type Event struct {
 	Local     bool // by this router's own evidence
 	Episode   uint32
 	Hold      time.Duration // of a local ejection
-	Instances int           // in service
-	Rotation  int           // of them, how many are left in rotation
+	Instances int           // in service, that this caller may use
+	Rotation  int           // of them, how many are left in rotation by their state
 
 	// What led to it: figures against their thresholds, and of the fleet's verdict the
 	// callers that were counted.
@@ -74,6 +76,7 @@ const minGap = 50 * time.Millisecond
 // New returns an empty pool. Observe, which may be nil, is told of decisions, in order,
 // without any lock held.
 func New(s Settings, observe func(Event)) *Pool {
+	s.Variants = maps.Clone(s.Variants)
 	p := &Pool{settings: s, observe: observe, nodes: make(map[string]*Node)}
 	p.nextStep.Store(math.MaxInt64)
 	p.nextProbe.Store(math.MaxInt64)
@@ -107,6 +110,7 @@ func (p *Pool) join(now time.Duration, members []Member) {
 			n.load.at.Store(int64(never))
 			n.returned.Store(int64(never))
 			n.since.Store(int64(now))
+			n.begun.Store(int64(now))
 			if p.began && p.settings.SlowStart > 0 {
 				n.rampFor.Store(int64(p.settings.SlowStart))
 				n.returned.Store(int64(now))
@@ -139,7 +143,8 @@ func (p *Pool) join(now time.Duration, members []Member) {
 	}
 }
 
-// number returns a number that no member has, the smaller ones first.
+// number returns a number that no member has. What still knows its last owner by it compares
+// the nodes too ([Candidates.Place]).
 func (p *Pool) number() int {
 	if last := len(p.free) - 1; last >= 0 {
 		n := p.free[last]
@@ -163,6 +168,10 @@ func (p *Pool) tryStep(now time.Duration) {
 func (p *Pool) unlock() {
 	events := p.events
 	p.events = nil
+	t := p.table.Load()
+	for i := range events {
+		events[i].Instances, events[i].Rotation = t.instances, t.active
+	}
 	p.mu.Unlock()
 	if p.observe != nil {
 		for _, e := range events {
@@ -174,14 +183,15 @@ func (p *Pool) unlock() {
 // rebuild publishes the table that follows from the states.
 func (p *Pool) rebuild() {
 	t := p.newTable()
-	known := p.known()
-	active, gone, heaviest := 0, 0, 0.0
-	for _, n := range known {
+	gone, heaviest := 0, 0.0
+	for _, n := range p.known {
 		t.instances++
-		heaviest = max(heaviest, n.member.Load().Weight)
+		if w := n.member.Load().Weight; w > heaviest { // not max: it may not be a number
+			heaviest = w
+		}
 		switch {
 		case State(n.state.Load()) == Active:
-			active++
+			t.active++
 		case n.gone():
 			gone++
 		}
@@ -190,17 +200,17 @@ func (p *Pool) rebuild() {
 	if !allGone {
 		t.instances -= gone // not there, so that their absence is no reason to panic
 	}
-	t.panicking = float64(active) < p.settings.Panic*float64(t.instances)
+	t.panicking = float64(t.active) < p.settings.Panic*float64(t.instances)
 	var rotation []*Node
 	var weights []float64
-	for _, n := range known {
+	for _, n := range p.known {
 		switch state := State(n.state.Load()); {
 		case state == Active, t.panicking && (!n.gone() || allGone):
-			w := n.member.Load().Weight / heaviest
+			w := n.member.Load().Weight
 			if n.verdict != nil && !n.vouched.Load() {
 				w *= min(max(n.verdict.Weight, signal.MinWeight), 1)
 			}
-			rotation, weights = append(rotation, n), append(weights, w)
+			rotation, weights = append(rotation, n), append(weights, relative(w, heaviest))
 		case state == Probing:
 			t.probing = append(t.probing, n)
 			t.out = append(t.out, n)
@@ -208,49 +218,58 @@ func (p *Pool) rebuild() {
 			t.out = append(t.out, n)
 		}
 	}
-	p.arrange(t, rotation, weights)
-	if was := p.table.Swap(t); t.panicking && was != nil && !was.panicking {
-		p.events = append(p.events, Event{Kind: Panicked, Instances: t.instances, Rotation: active})
+	was := p.table.Load()
+	if was == nil {
+		was = &table{}
 	}
-	for i := range p.events {
-		if p.events[i].Instances == 0 {
-			p.events[i].Instances, p.events[i].Rotation = t.instances, active
-		}
+	p.arrange(t, was, rotation, weights)
+	p.table.Store(t)
+	if t.panicking && !was.panicking {
+		p.events = append(p.events, Event{Kind: Panicked})
 	}
 }
 
 // newTable returns a table without instances.
 func (p *Pool) newTable() *table {
 	ejection := p.settings.Ejection
-	t := &table{policy: p.settings.Policy, ejection: &ejection}
+	t := &table{policy: p.settings.Policy, ejection: &ejection, belongs: p.settings.Variants}
 	t.prober, _ = t.policy.(Prober)
 	t.beginner, _ = t.policy.(Beginner)
 	t.observer, _ = t.policy.(Observer)
 	return t
 }
 
-// known returns the instances in service that this caller may use: all but those that an
-// operator took out, or its subset of them.
-func (p *Pool) known() []*Node {
-	var known []*Node
+// serves reports whether an instance is in service, and no operator took it out.
+func (p *Pool) serves(n *Node) bool { return n.member.Load().InService && !p.forced[n.id] }
+
+// usable returns which instances this caller may use: all that serve, or its subset of
+// them.
+func (p *Pool) usable() []*Node {
+	known := make([]*Node, 0, len(p.sorted))
 	for _, n := range p.sorted {
-		if n.member.Load().InService && !p.forced[n.id] {
+		if p.serves(n) {
 			known = append(known, n)
 		}
 	}
-	if p.settings.Subset > 0 {
+	if p.settings.Subset > 0 && p.settings.Caller != "" {
 		p.subset = subsetSize(len(known), p.settings.Subset, p.subset, p.settings.Part)
 		known = subset(known, p.settings.Caller, p.subset)
 	}
 	return known
 }
 
-// arrange gives a table its rotation, by zone and variant too.
-func (p *Pool) arrange(t *table, rotation []*Node, weights []float64) {
+// arrange gives a table its rotation, by zone and variant too. What is as it was is taken
+// over.
+func (p *Pool) arrange(t, was *table, rotation []*Node, weights []float64) {
 	numbers := len(p.nodes) + len(p.free)
-	t.rotation = newCandidates(rotation, weights, numbers)
+	t.rotation = was.rotation.with(rotation, weights, numbers)
 	if p.settings.Zone != "" && !t.panicking {
-		t.here, t.elsewhere, t.stays = zones(rotation, weights, p.settings.Zone, p.settings.Callers, numbers)
+		in, out, stays := zones(rotation, weights, p.settings.Zone, p.settings.Callers)
+		if len(in.nodes) > 0 && len(out.nodes) > 0 {
+			t.here = was.here.with(in.nodes, in.weights, numbers)
+			t.elsewhere = was.elsewhere.with(out.nodes, out.weights, numbers)
+			t.stays = stays
+		}
 	}
 	if len(p.settings.Variants) == 0 {
 		return
@@ -264,7 +283,7 @@ func (p *Pool) arrange(t *table, rotation []*Node, weights []float64) {
 				nodes, parts = append(nodes, n), append(parts, weights[i])
 			}
 		}
-		t.variants[name] = newCandidates(nodes, parts, numbers)
+		t.variants[name] = was.variants[name].with(nodes, parts, numbers)
 	}
 }
 

@@ -6,16 +6,21 @@ import "time"
 
 // Prequal is the balancer of "Load is not what you should balance" (NSDI'24) with its
 // parameters: as [Adaptive], but it asks whatever it knows, and goes by its own rule also
-// where the fleet knows an instance's capacity. It must be made by [NewPrequal].
+// where the fleet knows an instance's capacity, and sends nothing to one that says it is slow
+// until the others are hot. It must be made by [NewPrequal].
 type Prequal struct{ adaptive Adaptive }
 
 // PrequalProbes is how many probes the paper sends for a request.
 const PrequalProbes = 3.0
 
+// prequalReuse is the paper's delta.
+const prequalReuse = 1.0
+
 // NewPrequal returns the policy for one pool.
 func NewPrequal(probesPerRequest, probesPerSecond float64) *Prequal {
 	p := &Prequal{}
 	p.adaptive.options = AdaptiveOptions{ProbesPerRequest: probesPerRequest}
+	p.adaptive.reuse = func(float64) float64 { return prequalReuse }
 	p.adaptive.bucket.perSecond = probesPerSecond
 	return p
 }

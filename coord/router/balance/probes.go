@@ -13,7 +13,6 @@ import (
 const (
 	poolSize = 16
 	probeAge = time.Second // an older answer says nothing
-	reuse    = 1.0         // delta: by how much the pool may grow, over what it loses
 )
 
 // answer is what an instance said to a probe. It is immutable but for what this router has
@@ -100,17 +99,32 @@ func (p *answers) choose(c *Candidates, r Request, score func(*Candidates, int, 
 	if chosen.sent.Add(1) >= chosen.uses {
 		p.slots[chosen.slot].CompareAndSwap(chosen.answer, nil)
 	}
-	for owed := p.debt.Add(int64(removals * 1000)); owed >= 1000 && n > 1; owed = p.debt.Load() {
-		if p.debt.CompareAndSwap(owed, owed-1000) {
-			p.remove(pool[:n])
+	p.debt.Add(int64(removals * 1000))
+	for left := pool[:n]; p.owes(); {
+		if len(left) < 2 {
+			p.debt.Store(0) // what cannot be paid is forgotten, or it would empty the pool for long
 			break
 		}
+		left = p.remove(left)
 	}
 	return chosen.place, true
 }
 
-// remove takes out the worst and the oldest in turns.
-func (p *answers) remove(pool []ranked) {
+// owes takes one removal off the debt, if there is one.
+func (p *answers) owes() bool {
+	for {
+		owed := p.debt.Load()
+		if owed < 1000 {
+			return false
+		}
+		if p.debt.CompareAndSwap(owed, owed-1000) {
+			return true
+		}
+	}
+}
+
+// remove takes out the worst and the oldest in turns, and returns the others.
+func (p *answers) remove(pool []ranked) []ranked {
 	out := 0
 	worst := p.turn.Add(1)%2 == 0
 	for i := range pool {
@@ -119,11 +133,15 @@ func (p *answers) remove(pool []ranked) {
 		}
 	}
 	p.slots[pool[out].slot].CompareAndSwap(pool[out].answer, nil)
+	last := len(pool) - 1
+	pool[out] = pool[last]
+	return pool[:last]
 }
 
 // usesOf returns how often an answer may be used, so that the pool neither runs dry nor goes
 // stale (equation 1 of the paper), rounded at random.
-func usesOf(instances int, rate, removals float64, random func(int) int) int32 {
+// Reuse is the paper's delta: by how much the pool may grow over what it loses.
+func usesOf(instances int, rate, removals, reuse float64, random func(int) int) int32 {
 	budget := float64(poolSize)
 	if rest := (1-min(1, poolSize/float64(max(instances, 1))))*rate - removals; rest > 0 {
 		budget = min(max(1, (1+reuse)/rest), poolSize)

@@ -25,12 +25,23 @@ type record struct {
 
 // second counts the attempts that ended in one second.
 type second struct {
-	number   int64
-	requests uint32
-	failures uint32
+	number int64
+	tally
 }
 
-func (r *record) add(now time.Duration, failed bool) {
+// tally is how many attempts ended, and what those took that tell how fast the instance
+// serves.
+type tally struct {
+	requests, failures int32
+	timed              int32
+	took               time.Duration // by those that were timed, together
+}
+
+// mean returns the mean latency in seconds, 0 when nothing was timed.
+func (t *tally) mean() float64 { return t.took.Seconds() / float64(max(t.timed, 1)) }
+
+// add counts an attempt; took is 0 where its duration tells nothing.
+func (r *record) add(now, took time.Duration, failed bool) {
 	number := int64(now / time.Second)
 	s := &r.seconds[number%windowSeconds]
 	if s.number != number {
@@ -42,6 +53,10 @@ func (r *record) add(now time.Duration, failed bool) {
 		r.inARow++
 		r.streak = 0
 		return
+	}
+	if took > 0 {
+		s.timed++
+		s.took += took
 	}
 	r.inARow = 0
 	r.streak = min(r.streak+1, vouchRequests)
@@ -58,22 +73,25 @@ func (r *record) condemns(now time.Duration, by *Ejection) Reason {
 	if by.Consecutive > 0 && r.inARow >= by.Consecutive {
 		return Consecutive
 	}
-	requests, failures := r.sum(now)
-	if requests >= by.Requests && float64(failures) >= by.Ratio*float64(requests) {
+	sum := r.sum(now)
+	if int(sum.requests) >= by.Requests && float64(sum.failures) >= by.Ratio*float64(sum.requests) {
 		return Ratio
 	}
 	return None
 }
 
-// sum counts the attempts of the last ten seconds.
-func (r *record) sum(now time.Duration) (requests, failures int) {
+// sum counts the attempts of the last ten seconds: nine whole ones, and the one that is not
+// over.
+func (r *record) sum(now time.Duration) (sum tally) {
 	for i := range r.seconds {
 		if s := &r.seconds[i]; s.number > int64(now/time.Second)-windowSeconds {
-			requests += int(s.requests)
-			failures += int(s.failures)
+			sum.requests += s.requests
+			sum.failures += s.failures
+			sum.timed += s.timed
+			sum.took += s.took
 		}
 	}
-	return requests, failures
+	return sum
 }
 
 // vouches reports whether the last requests all succeeded, and lately.

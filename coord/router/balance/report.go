@@ -14,6 +14,15 @@ type Report struct {
 	Latency  time.Duration // of requests that came at about that load; 0: not known
 }
 
+// mostInFlight bounds what an instance may claim, so that nothing overflows.
+const mostInFlight = 1 << 30
+
+// bounded returns the report without what cannot be: who says that it is less than idle is
+// idle.
+func (r Report) bounded() Report {
+	return Report{min(max(r.InFlight, 0), mostInFlight), max(r.Latency, 0)}
+}
+
 // Load is what an instance said last of its load, to this router.
 type Load struct {
 	Report
@@ -36,7 +45,7 @@ type load struct {
 }
 
 func (l *load) hear(now time.Duration, r Report, own int64) {
-	l.inFlight.Store(int64(max(r.InFlight, 0)))
+	l.inFlight.Store(int64(r.InFlight))
 	l.latency.Store(int64(r.Latency))
 	l.own.Store(own)
 	l.at.Store(int64(now))

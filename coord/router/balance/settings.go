@@ -2,7 +2,10 @@
 
 package balance
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // The defaults of [Settings].
 const (
@@ -59,11 +62,13 @@ type Settings struct {
 	Zone    string
 	Callers float64
 
-	// Subset is the least number of instances that this caller knows, 0: all. Which ones
-	// follows from Caller, its own id, and how many from Part, its part of the service's
-	// requests.
-	Subset int
+	// Caller is this caller's own id, which tells its subset and the jitter of its holds from
+	// others'. Without one there is neither.
 	Caller string
+
+	// Subset is the least number of instances that this caller knows, 0: all. Which ones
+	// follows from Caller, and how many from Part, its part of the service's requests.
+	Subset int
 	Part   float64
 
 	// Variants are the parts of the service that a [Request] can be limited to.
@@ -96,6 +101,7 @@ func Default() Settings {
 
 // Configure puts other settings in force.
 func (p *Pool) Configure(now time.Duration, s Settings) {
+	s.Variants = maps.Clone(s.Variants)
 	p.mu.Lock()
 	p.settings = s
 	p.step(now)
@@ -106,7 +112,7 @@ func (p *Pool) Configure(now time.Duration, s Settings) {
 // back: what an operator says goes before all else, panic included.
 func (p *Pool) Force(now time.Duration, out map[string]bool) {
 	p.mu.Lock()
-	p.forced = out
+	p.forced = maps.Clone(out)
 	p.step(now)
 	p.unlock()
 }

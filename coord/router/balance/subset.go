@@ -20,14 +20,14 @@ const headroom = 2.0
 // so that a subset does not follow every wave of traffic.
 func subsetSize(instances, least, was int, part float64) int {
 	want := min(max(least, int(math.Ceil(headroom*part*float64(instances)))), instances)
-	if was >= want && was <= instances && want > was/2 {
+	if was = min(was, instances); was > want && 2*want > was {
 		return was
 	}
 	return want
 }
 
 // subset returns the instances that a caller knows, by rendezvous hashing: when one comes or
-// goes, at most one of the others changes.
+// goes, at most one of the others changes, and when it grows it keeps all that it had.
 func subset(nodes []*Node, caller string, size int) []*Node {
 	if size >= len(nodes) {
 		return nodes

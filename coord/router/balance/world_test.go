@@ -4,6 +4,7 @@ package balance
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -34,17 +35,59 @@ func newWorld(t testing.TB, instances int) *world {
 	return w
 }
 
+// configure puts the default settings in force, changed, with the policy that there is.
+func (w *world) configure(change func(*Settings)) {
+	s := Default()
+	s.Policy = w.pool.Policy()
+	change(&s)
+	w.pool.Configure(w.now, s)
+}
+
+// request is any request, now.
+func (w *world) request() Request { return Request{Now: w.now, Random: w.random} }
+
+// asks lets the policy ask for loads, after a request, has the instances answer, and returns
+// whom it asked.
+func (w *world) asks(usable func(*Node) bool, answer func(*Node) Report) []string {
+	var asked []string
+	r := w.request()
+	r.Usable = usable
+	w.pool.Ask(r, func(n *Node) {
+		asked = append(asked, n.ID())
+		if answer != nil {
+			w.pool.Heard(r, n, answer(n))
+		}
+	})
+	return asked
+}
+
+// node returns an instance as the pool holds it.
+func (w *world) node(id string) *Node {
+	w.t.Helper()
+	n := w.pool.nodes[id]
+	if n == nil {
+		w.t.Fatalf("%s is not there", id)
+	}
+	return n
+}
+
+// knows tells the pool what the fleet knows of an instance's capacity.
+func (w *world) knows(id string, demand time.Duration, parallelism float64) {
+	w.learns(&signal.Signal{ID: id, Verdict: good(), ServiceDemand: demand, Parallelism: parallelism})
+}
+
 func (w *world) update() { w.pool.Update(w.now, w.who, w.fleet) }
 
 // says sets the fleet's verdict on an instance.
-func (w *world) says(id string, v signal.Verdict) {
+func (w *world) says(id string, v signal.Verdict) { w.learns(&signal.Signal{ID: id, Verdict: v}) }
+
+// learns sets what the fleet knows of an instance.
+func (w *world) learns(s *signal.Signal) {
 	next := &signal.Fleet{Instances: make(map[string]*signal.Signal)}
 	if w.fleet != nil {
-		for k, s := range w.fleet.Instances {
-			next.Instances[k] = s
-		}
+		maps.Copy(next.Instances, w.fleet.Instances)
 	}
-	next.Instances[id] = &signal.Signal{ID: id, Verdict: v}
+	next.Instances[s.ID] = s
 	w.fleet = next
 	w.update()
 }
@@ -116,4 +159,20 @@ func (w *world) probes(id string, n int, outcome Outcome) {
 		a.Done(0, w.now, outcome, Measured)
 		w.now += base / 10
 	}
+}
+
+// awaitsProbe lets time pass until an instance on probation gets a probe, which all callers
+// spread over a fifth of the base, and returns how long that took. The probe is cancelled,
+// and the next one due.
+func (w *world) awaitsProbe(id string) time.Duration {
+	w.t.Helper()
+	from := w.now
+	for ; !w.gets(id); w.now += 10 * time.Millisecond {
+		if w.now-from > base/5 {
+			w.t.Fatalf("%s gets no probe within %v", id, base/5)
+		}
+	}
+	wait := w.now - from
+	w.now += base / 10
+	return wait
 }

@@ -124,26 +124,32 @@ func BenchmarkPolicyMatching(b *testing.B) {
 // that are the same to the rule in one of twenty ways, so that its answers are kept, and of
 // spans that all differ, so that none can be.
 func BenchmarkPolicyFallback(b *testing.B) {
-	for name, field := range map[string]string{"alike": `attributes["http.route"]`, "different": `duration_ns`} {
-		b.Run(name, func(b *testing.B) {
-			p := started(b, policyprocessor.NewFactory(), map[string]any{"directory": folder(b,
-				"package otelplat.telemetry\ndrop contains \"x\" if walk({\"v\": input.item."+field+"}, [[\"v\"], \"no such\"])\n")})
-			batches := make([]ptrace.Traces, 20)
-			for n := range batches {
-				batches[n] = spans()
-				for i, s := range batches[n].ResourceSpans().At(0).ScopeSpans().At(0).Spans().All() {
-					s.SetEndTimestamp(pcommon.Timestamp(n*spansInBatch + i)) //nolint:gosec // small
-				}
-			}
-			n := 0
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := p.ConsumeTraces(b.Context(), batches[n%len(batches)]); err != nil {
-					b.Fatal(err)
-				}
-				n++
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/spansInBatch, "ns/span")
-		})
+	for name, rule := range map[string]string{
+		"alike":        `walk({"v": input.item.attributes["http.route"]}, [["v"], "no such"])`,
+		"different":    `walk({"v": input.item.duration_ns}, [["v"], "no such"])`,
+		"interpolated": `$"took {input.item.duration_ns}" == "no such"`,
+		"guarded":      `input.item.attributes["http.route"] == "/no such"; walk(input.item.duration_ns, [_, "no such"])`,
+	} {
+		b.Run(name, func(b *testing.B) { fallback(b, `drop contains "x" if { `+rule+` }`) })
 	}
+}
+
+func fallback(b *testing.B, rule string) {
+	p := started(b, policyprocessor.NewFactory(), map[string]any{"directory": folder(b, "package otelplat.telemetry\n"+rule+"\n")})
+	batches := make([]ptrace.Traces, 20)
+	for n := range batches {
+		batches[n] = spans()
+		for i, s := range batches[n].ResourceSpans().At(0).ScopeSpans().At(0).Spans().All() {
+			s.SetEndTimestamp(pcommon.Timestamp(n*spansInBatch + i)) //nolint:gosec // small
+		}
+	}
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := p.ConsumeTraces(b.Context(), batches[n%len(batches)]); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/spansInBatch, "ns/span")
 }

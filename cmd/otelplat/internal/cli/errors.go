@@ -13,6 +13,7 @@ import (
 
 	"github.com/otelplat/platform/cmd/otelplat/internal/datadir"
 	"github.com/otelplat/platform/cmd/otelplat/internal/ports"
+	"github.com/otelplat/platform/cmd/otelplat/internal/recording"
 	"github.com/otelplat/platform/cmd/otelplat/internal/supervise"
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/coord/election"
@@ -136,6 +137,8 @@ func explain(err error) (code int, hint string) {
 		return ExitNotFound, missing.hint
 	case errors.Is(err, versioned.ErrNotFound):
 		return ExitNotFound, ""
+	case errors.Is(err, recording.ErrFormat):
+		return ExitUsage, "make one with: otelplat signals record"
 	case errors.Is(err, policy.ErrNoEntrypoint):
 		return ExitNotFound, "an entrypoint is a package with a rule allow; list them: otelplat policy explain DIR"
 	case errors.As(err, &command):

@@ -272,7 +272,8 @@ func policyExplain() *cobra.Command {
 		Use: "explain DIR [ENTRYPOINT…]", Short: "Tell how each rule is evaluated, and why not faster", Args: cobra.MinimumNArgs(1),
 		Long: `Prints for each entrypoint which path it takes: native (lowered to indexed matchers),
 cached (by OPA, once for all requests that agree in what it reads) or opa; why not the
-faster one; and for each rule the conditions by which it is found.`,
+faster one; and for each rule the conditions by which it is found. The rules of telemetry
+are asked each by itself: native, batched (by OPA, of many items at once) or opa.`,
 		Example: "  otelplat policy explain ./policy\n  otelplat policy explain ./policy shop.orders -o json",
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := compiled(c.Context(), args[0])
@@ -281,7 +282,9 @@ faster one; and for each rule the conditions by which it is found.`,
 			}
 			names := args[1:]
 			if len(names) == 0 {
-				names = s.Entrypoints()
+				if names = s.Entrypoints(); s.Has(telemetryPackage) {
+					names = append(names, telemetryPackage)
+				}
 			}
 			var list []policy.Explanation
 			for _, name := range names {
@@ -297,6 +300,9 @@ faster one; and for each rule the conditions by which it is found.`,
 	out.flags(c)
 	return c
 }
+
+// telemetryPackage is what the collector asks of spans, metrics and log records.
+const telemetryPackage = "otelplat.telemetry"
 
 func printExplanations(w io.Writer, list []policy.Explanation) error {
 	for _, x := range list {
@@ -314,6 +320,9 @@ func printExplanations(w io.Writer, list []policy.Explanation) error {
 				at += fmt.Sprintf(" (%s:%d)", r.File, r.Line)
 			}
 			how := r.Why
+			if r.Path != x.Path {
+				how = strings.TrimSuffix(r.Path+"; "+how, "; ")
+			}
 			if len(r.Indexed) > 0 {
 				how = "found by " + strings.Join(r.Indexed, ", ")
 			}

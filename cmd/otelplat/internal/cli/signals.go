@@ -39,6 +39,7 @@ seconds, and the verdict that every router reads: a weight, or ejected and why.`
 	}
 	t.flags(c)
 	out.flags(c)
+	c.AddCommand(signalsRecordCommand(), signalsReplayCommand())
 	return c
 }
 

@@ -7,18 +7,15 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/coord/signal"
+	"github.com/otelplat/platform/coord/signal/capacity"
 )
 
 // The least change that is worth a write: what readers act on must have moved by
 // more than sampling noise, and by enough to matter.
 const (
 	beyondNoise = 3.0 // standard deviations
-	matters     = 0.2 // relative, of failures, latency and service demand
+	matters     = 0.2 // relative, of failures and latency
 	rateMatters = 2.0 // factor, of the rate
-
-	// parallelismMatters is a factor. A parallelism that grows because nothing contradicts
-	// it is told every 20 s at most; where it is measured it falls at once.
-	parallelismMatters = 1.5
 )
 
 // published is what readers know of an instance.
@@ -29,8 +26,7 @@ type published struct {
 	evidenceBad        bool // the evidence as it stands condemns
 	coarse             bool // requests and latency are of 60 s: of the last 10 nothing is known
 
-	demand, parallelism float64
-	completions         float64 // that the demand is an average of
+	capacity capacity.Estimate
 }
 
 // published returns what readers would know, beside the evidence, if the instance were
@@ -38,8 +34,7 @@ type published struct {
 func (in *instance) published(now time.Duration, e *signal.Evidence) published {
 	p := published{coarse: in.coarse(now), evidenceBad: signal.Judge(e, signal.MinRequests).State == signal.Bad}
 	p.requests, p.failures, p.latency, p.successes = in.history.summary(now, p.coarse)
-	demand, of := in.capacity.Demand(now)
-	p.demand, p.completions, p.parallelism = demand.Seconds(), of, in.capacity.Parallelism(now)
+	p.capacity = in.capacity.Estimate(now)
 	return p
 }
 
@@ -53,7 +48,7 @@ func (s *scope) published(now time.Duration, e *signal.Evidence) published {
 // moved reports whether what is known now differs from what readers know by more
 // than noise and enough to matter.
 func (p *published) moved(now *published) bool {
-	if p.evidenceBad != now.evidenceBad || p.coarse != now.coarse || p.capacityMoved(now) {
+	if p.evidenceBad != now.evidenceBad || p.coarse != now.coarse || p.capacity.Moved(now.capacity) {
 		return true
 	}
 	if now.coarse && now.requests == 0 {
@@ -71,20 +66,6 @@ func rateMoved(p, now *published) bool {
 
 // ratio returns the share of the requests that failed, 0 when there were none.
 func (p *published) ratio() float64 { return float64(p.failures) / float64(max(p.requests, 1)) }
-
-// capacityMoved compares service demands like latencies, whose scatter they share.
-func (p *published) capacityMoved(now *published) bool {
-	if (p.demand == 0) != (now.demand == 0) || (p.parallelism == 0) != (now.parallelism == 0) {
-		return true
-	}
-	if hi, lo := max(p.parallelism, now.parallelism), min(p.parallelism, now.parallelism); hi >= parallelismMatters*lo && hi > 0 {
-		return true
-	}
-	larger := max(p.demand, now.demand)
-	deviation := larger * math.Sqrt(1/max(p.completions, 1)+1/max(now.completions, 1))
-	difference := math.Abs(p.demand - now.demand)
-	return difference > matters*larger && difference > beyondNoise*deviation
-}
 
 // ratioMoved is the two-proportion z-test.
 func ratioMoved(p, now *published) bool {

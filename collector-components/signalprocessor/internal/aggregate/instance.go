@@ -128,8 +128,8 @@ func (in *instance) since() int64 {
 // signal returns what is known, in the form that is published.
 func (in *instance) signal(now time.Duration) signal.Instance {
 	out := signal.Instance{ID: in.id, Variant: in.variant, Zone: in.zone, Windows: in.history.windows(now)}
-	out.ServiceDemand, _ = in.capacity.Demand(now)
-	out.Parallelism = in.capacity.Parallelism(now)
+	can := in.capacity.Estimate(now)
+	out.ServiceDemand, out.Parallelism = can.Demand, can.Parallelism
 	switch l := &in.latch; l.state {
 	case signal.Bad:
 		out.Evidence = l.evidence

@@ -109,7 +109,7 @@ func (l *Local) Record(now time.Duration, o Outcome, random float64) {
 	switch {
 	case t == nil:
 		l.counts.add(now, o)
-		if l.counts.tally.bad(l.settings.Requests, l.settings.Ratio) {
+		if l.counts.bad(l.settings.Requests, l.settings.Ratio) {
 			l.open(now, l.counts.tally, 1, random)
 		}
 	case now < t.until:

@@ -33,26 +33,37 @@ type Option func(*family)
 func WithoutCPUTime(share float64) Option { return func(f *family) { f.stock = share } }
 
 type family struct {
-	policy  func() balance.Policy
-	stock   float64
-	models  []capacity.Model
-	history []history
-	members []balance.Member
-	clients []*client
+	policy   func() balance.Policy
+	stock    float64
+	released map[uint32]*release // by shard; nil: everything is published in every period
+	models   []capacity.Model
+	history  []history
+	records  []record
+	members  []balance.Member
+	clients  []*client
 }
 
+const service = "sim"
+
 // Client implements [sim.Family].
-func (f *family) Client(_ int, random *rand.Rand, truth *sim.Truth) sim.Policy {
+func (f *family) Client(id int, random *rand.Rand, truth *sim.Truth) sim.Policy {
 	if f.members == nil {
 		f.models = make([]capacity.Model, truth.Len())
 		f.history = make([]history, truth.Len())
+		f.records = make([]record, truth.Len())
 		for i := range truth.Len() {
+			f.records[i].ejected = make(map[int]bool)
 			f.members = append(f.members, balance.Member{ID: strconv.Itoa(i), Weight: 1, InService: true, Target: i})
 		}
 	}
-	s := balance.Default()
-	s.Policy = f.policy()
-	c := &client{random: random.IntN, pool: balance.New(s, nil)}
+	settings := balance.Default()
+	settings.Policy = f.policy()
+	c := &client{random: random.IntN}
+	c.pool = balance.New(settings, func(e balance.Event) {
+		if e.Kind == balance.Left && e.Local {
+			f.records[e.Node.Target().(int)].ejected[id] = true
+		}
+	})
 	c.pool.Update(start, f.members, nil)
 	f.clients = append(f.clients, c)
 	return c
@@ -64,7 +75,7 @@ const start = time.Hour
 
 // Publish implements [sim.Family].
 func (f *family) Publish(now time.Duration, replicas []sim.Fleet) {
-	share := &signal.Share{Service: "sim", Collector: "c", Shards: 1}
+	var instances []signal.Instance
 	for i, r := range replicas {
 		in := signal.Instance{ID: strconv.Itoa(i)}
 		if float64(i%10) >= 10*f.stock {
@@ -72,15 +83,20 @@ func (f *family) Publish(now time.Duration, replicas []sim.Fleet) {
 			m.Add(start+now, capacity.Report{
 				Completions: r.Completions + r.Failures, InRequests: r.InRequests, Timed: true, CPU: r.CPU, Covers: r.Seconds, Allocation: r.Allocation,
 			})
-			in.ServiceDemand, _ = m.Demand(start + now)
-			in.Parallelism = m.Parallelism(start + now)
+			can := m.Estimate(start + now)
+			in.ServiceDemand, in.Parallelism = can.Demand, can.Parallelism
 		}
-		in.Evidence = evidence(&r)
+		f.records[i].add(start+now, r.Callers)
+		f.records[i].put(start+now, &in)
 		f.history[i].add(r.InRequests, float64(r.Completions))
 		in.Windows = []signal.Window{f.history[i].window()}
-		share.Instances = append(share.Instances, in)
+		instances = append(instances, in)
 	}
-	fleet := signal.Merge([]*signal.Share{share})
+	shares := []*signal.Share{{Service: service, Collector: "c", Shards: 1, Instances: instances}}
+	if f.released != nil {
+		shares = f.release(instances, start+now)
+	}
+	fleet := signal.Merge(shares)
 	for _, c := range f.clients {
 		c.pool.Update(start+now, f.members, fleet)
 	}
@@ -110,22 +126,6 @@ func (h *history) window() signal.Window {
 		w.Latency.Record(seconds/requests, uint64(requests))
 	}
 	return w
-}
-
-// evidence is what the clients saw of a replica, the first of them as collectors keep them.
-func evidence(r *sim.Fleet) signal.Evidence {
-	e := signal.Evidence{Seconds: uint32(max(1, r.Seconds))}
-	for _, c := range r.Callers {
-		if c.Requests == 0 {
-			continue
-		}
-		e.Requests += c.Requests
-		e.Failures += c.Failures
-		if len(e.Callers) < signal.MaxCallers {
-			e.Callers = append(e.Callers, signal.Caller{Hash: uint64(c.Client), Requests: c.Requests, Failures: c.Failures}) //nolint:gosec // not negative
-		}
-	}
-	return e
 }
 
 // client is one process that calls the service.

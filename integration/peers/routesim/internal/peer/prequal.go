@@ -40,7 +40,8 @@ type prequal struct {
 	random  *rand.Rand
 	order   []int
 	pool    []entry
-	recent  [remembers]int
+	recent  [remembers]int // requests in flight, as they were heard
+	sorted  []int          // the same, ascending
 	heard   int
 	worst   bool // the next to be removed is the worst, not the oldest
 	removed float64
@@ -105,10 +106,7 @@ func (p *prequal) remove(hot int) {
 
 // hot returns the quantile of the requests in flight that were heard of.
 func (p *prequal) hot() int {
-	var sorted [remembers]int
-	n := copy(sorted[:], p.recent[:min(p.heard, remembers)])
-	slices.Sort(sorted[:n])
-	return sorted[min(int(hotAbove*float64(n)), n-1)]
+	return p.sorted[min(int(hotAbove*float64(len(p.sorted))), len(p.sorted)-1)]
 }
 
 func (p *prequal) Done(time.Duration, sim.Outcome) {}
@@ -123,8 +121,7 @@ func (p *prequal) Probes(_ time.Duration, ask func(replica int)) {
 }
 
 func (p *prequal) Probed(now time.Duration, r sim.Report) {
-	p.recent[p.heard%remembers] = r.InFlight
-	p.heard++
+	p.remember(r.InFlight)
 	e := entry{replica: r.Replica, inFlight: r.InFlight, latency: r.Latency, at: now, uses: p.uses()}
 	for i := range p.pool {
 		if p.pool[i].replica == r.Replica {
@@ -142,6 +139,19 @@ func (p *prequal) Probed(now time.Duration, r sim.Report) {
 		p.pool = slices.Delete(p.pool, oldest, oldest+1)
 	}
 	p.pool = append(p.pool, e)
+}
+
+// remember puts a number in the place of the oldest.
+func (p *prequal) remember(inFlight int) {
+	oldest := &p.recent[p.heard%remembers]
+	if p.heard >= remembers {
+		i, _ := slices.BinarySearch(p.sorted, *oldest)
+		p.sorted = slices.Delete(p.sorted, i, i+1)
+	}
+	i, _ := slices.BinarySearch(p.sorted, inFlight)
+	p.sorted = slices.Insert(p.sorted, i, inFlight)
+	*oldest = inFlight
+	p.heard++
 }
 
 // uses returns how often a probe may be used, rounded at random (equation 1 of the paper).

@@ -30,6 +30,7 @@ type twoChoices struct {
 	random  *rand.Rand
 	nodes   []ewma
 	latency bool
+	prior   snapshot // to which a latency decays; nil: to nothing
 }
 
 // ewma is what a client knows of a replica.
@@ -65,8 +66,15 @@ func (p *twoChoices) cost(i int, now time.Duration) float64 {
 	if !p.latency {
 		return float64(n.inFlight)
 	}
-	value := n.value * math.Exp(-float64(now-n.at)/float64(tau))
-	if n.value == 0 && n.inFlight > 0 {
+	prior := 0.0
+	if p.prior != nil {
+		prior = p.prior[i]
+	}
+	value := prior
+	if n.value > 0 {
+		value += (n.value - prior) * math.Exp(-float64(now-n.at)/float64(tau))
+	}
+	if value == 0 && n.inFlight > 0 {
 		return penalty + float64(n.inFlight)
 	}
 	return value * float64(n.inFlight+1)

@@ -153,20 +153,25 @@ func bandOf(load int) int {
 
 // band holds the latencies of the last requests that came at one load.
 type band struct {
-	last [9]time.Duration
-	n    int
+	last   [16]time.Duration
+	n      int
+	middle time.Duration // of last, or 0 when it is to be found
 }
 
 func (b *band) add(latency time.Duration) {
 	b.last[b.n%len(b.last)] = latency
 	b.n++
+	b.middle = 0
 }
 
 func (b *band) median() time.Duration {
-	sorted := b.last
-	n := min(b.n, len(sorted))
-	slices.Sort(sorted[:n])
-	return sorted[n/2]
+	if b.middle == 0 {
+		sorted := b.last
+		n := min(b.n, len(sorted))
+		slices.Sort(sorted[:n])
+		b.middle = sorted[n/2]
+	}
+	return b.middle
 }
 
 // byFinish is a heap of the requests under service.

@@ -210,7 +210,10 @@ func (s *simulation) arrive(q *request) {
 	q.came, q.load = s.now, r.inFlight
 	switch {
 	case r.fault == Sinkhole:
+		// Its middleware takes errors for answers, and says that it is fast.
 		q.failed = true
+		r.failures++
+		r.byLoad[bandOf(q.load)].add(time.Microsecond)
 		s.answered.push(s.now+s.config.Delay, answer{q, s.report(r)})
 		return
 	case r.fault == Flaky && s.faulty.IntN(10) < 3:
@@ -298,9 +301,9 @@ func (s *simulation) count(q *request, latency time.Duration, failed, late bool)
 	s.result.Latencies = append(s.result.Latencies, latency)
 }
 
-// breakReplicas lets the first replicas fail.
+// breakReplicas lets the last replicas fail: those on fast machines, which get the most.
 func (s *simulation) breakReplicas() {
-	for _, r := range s.replicas[:s.config.Faulty] {
+	for _, r := range s.replicas[len(s.replicas)-s.config.Faulty:] {
 		r.advance(s.now)
 		r.fault = s.config.Fault
 		switch r.fault {
