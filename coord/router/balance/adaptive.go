@@ -94,7 +94,9 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 		if r.Random(oneInTries) == 0 {
 			since = r.Now - neglect
 		}
-		score := func(c *Candidates, i int, x *answer) float64 { return doubtedLast(x.node, a.score(c, i, x, hot, since)) }
+		score := func(c *Candidates, i int, x *answer) float64 {
+			return doubtedLast(x.node, a.score(c, i, x, hot, since))
+		}
 		if i, ok := a.answers.choose(c, r, score, removalsOf(rate)); ok {
 			return i
 		}
