@@ -174,10 +174,10 @@ func TestAnAnswerIsGoodForASecond(t *testing.T) {
 	}
 }
 
-// flat scores all answers alike.
-func flat(*Candidates, int, *answer) float64 { return 1 }
-
-func byInFlight(_ *Candidates, _ int, x *answer) float64 { return x.inFlight() }
+var (
+	flat       = rule{hot: math.Inf(1), since: never} // by the latency that nobody says: all are alike
+	byInFlight = rule{hot: -1, since: never}          // all are hot
+)
 
 func (p *answers) len() int {
 	n := 0

@@ -124,15 +124,10 @@ func TestAnInstanceThatLeavesMovesOnlyItsOwnKeys(t *testing.T) {
 		without := hashed(t, n)
 		without.who = append(without.who[:gone:gone], without.who[gone+1:]...)
 		without.update()
-		moved, of := 0, 2000
-		for range of {
+		for range 300 {
 			key := rapid.Uint64Min(1).Draw(rt, "key")
 			before, after := with.owner(key), without.owner(key)
-			if before == fmt.Sprint("i", gone) {
-				moved++
-				continue
-			}
-			if before != after {
+			if before != fmt.Sprint("i", gone) && before != after {
 				rt.Fatalf("key %d moved from %s to %s because i%d left", key, before, after, gone)
 			}
 		}
