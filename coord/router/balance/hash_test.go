@@ -182,7 +182,7 @@ func TestWhereFewAreUsableTheirKeysStay(t *testing.T) {
 	}
 	moved := 0
 	for key := uint64(1); key < 500; key++ {
-		if w.owner(key, few) != w.owner(key, few) {
+		if first := w.owner(key, few); first != w.owner(key, few) {
 			moved++
 		}
 	}
