@@ -132,8 +132,8 @@
 // through an atomic pointer, Done locks the instance's record for the moment that it counts.
 // Whoever holds the pool's lock is the writer, and publishes a new table: Update, Configure,
 // Force, and requests that change a state. Candidates that did not change stay the same ones,
-// so that a policy may keep what it derived from them. Events are told in order, with no lock
-// held, before the call that caused them returns.
+// so that a policy may keep what it derived from them. Events are told in order and one at a time,
+// with no lock held, by a call that caused some of them.
 //
 // What policies learn from requests is kept in atomics, and may lose a count to a race, which
 // is said where it is so, and changes a statistic, never who may be chosen: an instance is

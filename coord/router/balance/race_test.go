@@ -21,13 +21,23 @@ func TestAllAtOnce(t *testing.T) {
 
 func allAtOnce(t *testing.T, policy func() Policy) {
 	w := under(t, policy(), 20)
+	started := time.Now()
+	now := func() time.Duration { return time.Hour + 1000*time.Since(started) } // holds end within the test
+	out := make(map[*Node]bool)                                                 // without a lock: events come one at a time
 	w.pool.observe = func(e Event) {
+		switch {
+		case e.Kind == Left:
+			out[e.Node] = true
+		case e.Kind == Returned && !out[e.Node]:
+			t.Errorf("%s returned, and had not left: events are out of order", e.Node.ID())
+		case e.Kind == Returned:
+			out[e.Node] = false
+			w.pool.Explain(now())
+		}
 		if e.Rotation > e.Instances || e.Kind != Panicked && e.Node == nil {
 			t.Errorf("event %+v", e)
 		}
 	}
-	started := time.Now()
-	now := func() time.Duration { return time.Hour + 1000*time.Since(started) } // holds end within the test
 	request := func() Request {
 		return Request{
 			Now: now(), Random: rand.IntN, Key: rand.Uint64N(100), Variant: []string{"", "", "even", "none"}[rand.IntN(4)],
