@@ -33,6 +33,9 @@ const (
 // it (consistent hashing with bounded loads, Mirrokni, Thorup and Zadimoghaddam, 2018).
 // Requests without a key are drawn by weight. It must be made by [NewConsistentHash].
 //
+// Equal are the keys of callers that know the same instances ([Settings].Subset). An instance
+// that is ramping gets all of its keys: they would go to another for some seconds, and back.
+//
 // All of the caller's requests are held against the weight of the instances that a request can
 // go to. Where these are only some (a variant), the bound is as much wider.
 type ConsistentHash struct {

@@ -160,7 +160,7 @@ func check(t *rapid.T, p *Pool, now time.Duration, forced map[string]bool) {
 		if c.InFlight < 0 {
 			t.Fatalf("%s has %d in flight", c.Member.ID, c.InFlight)
 		}
-		if c.Weight < 0 || c.Weight > 1 || c.Latency < 0 || c.Hold > signal.MaxHold {
+		if c.Weight > 0 && !c.Known || c.Forced != forced[c.Member.ID] || c.Weight < 0 || c.Weight > 1 || c.Latency < 0 || c.Hold > signal.MaxHold {
 			t.Fatalf("impossible: %+v", c)
 		}
 		if c.Member.InService && !forced[c.Member.ID] {

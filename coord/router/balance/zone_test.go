@@ -114,3 +114,22 @@ func TestEachInstanceGetsTheSameWhateverItsZone(t *testing.T) {
 		}
 	}
 }
+
+// TestEqualKeysStayOrSpillAlike: what spills over are some keys, not some requests of each.
+func TestEqualKeysStayOrSpillAlike(t *testing.T) {
+	w := zoned(t, 0, "a", "b", "b", "b")
+	w.configure(func(s *Settings) { s.Policy, s.Zone = NewConsistentHash(0), "a" })
+	here := 0.0
+	for key := uint64(1); key <= 4000; key++ {
+		first := w.owner(key)
+		if again := w.owner(key); again != first {
+			t.Fatalf("key %d went to %s, and then to %s", key, first, again)
+		}
+		if first == "i0" {
+			here += 1. / 4000
+		}
+	}
+	if math.Abs(here-0.5) > 0.03 {
+		t.Errorf("%.3f of the keys stay, want half", here)
+	}
+}
