@@ -89,45 +89,46 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 	// that the others get some.
 	if asked := enoughAsked * a.asked.value(); asked >= 1 || float64(r.Random(fine)) < asked*fine {
 		rate := a.answered.value()
-		hot := a.hot.value()
-		since := never // whoever got no request since
+		by := rule{hot: a.hot.value(), model: true, since: never}
 		if r.Random(oneInTries) == 0 {
-			since = r.Now - neglect
+			by.since = r.Now - neglect
 		}
-		score := func(c *Candidates, i int, x *answer) float64 {
-			return doubtedLast(x.node, a.score(c, i, x, hot, since))
-		}
-		if i, ok := a.answers.choose(c, r, score, removalsOf(rate)); ok {
+		if i, ok := a.answers.choose(c, r, by, removalsOf(rate)); ok {
 			return i
 		}
 	}
 	return bestDrawn(c, r)
 }
 
-// score is what a request would take at an instance that answered.
-func (a *Adaptive) score(c *Candidates, i int, x *answer, hot float64, since time.Duration) float64 {
-	inFlight := x.inFlight() / c.weights[i]
-	neglected := time.Duration(x.node.begun.Load()) < since
-	if capacity := x.node.capacity.load(); capacity.Known() {
-		if neglected && inFlight+1 <= capacity.Parallelism {
-			return 0
-		}
-		return capacity.Latency(inFlight)
-	}
-	if neglected && inFlight <= hot {
-		return 0
-	}
-	return byTemperature(c, i, x, hot)
+// rule is how answers are scored: what a request would take at an instance, the least wins.
+type rule struct {
+	hot   float64       // more requests in flight are too many, by Prequal's rule
+	model bool          // the fleet's knowledge goes first, where there is any
+	since time.Duration // whoever got no request since gets one; never: nobody does
 }
 
-// byTemperature is Prequal's rule, as a score: a cold instance counts by its latency, a hot
-// one comes after all others, by its requests in flight.
-func byTemperature(c *Candidates, i int, x *answer, hot float64) float64 {
-	inFlight := x.inFlight() / c.weights[i]
-	if inFlight > hot {
-		return math.MaxFloat32 * (inFlight + 1)
+func (by *rule) score(c *Candidates, i int, x *answer) float64 {
+	inFlight := x.inFlight()
+	if w := c.weights[i]; w != 1 { // saves a division, mostly
+		inFlight /= w
 	}
-	return float64(x.report.Latency)
+	took, waits := float64(x.report.Latency), inFlight > by.hot
+	if waits {
+		took = math.MaxFloat32 * (inFlight + 1)
+	}
+	if by.model {
+		if idle, slope := x.node.capacity.line(); idle > 0 {
+			took = max(idle, (inFlight+1)*slope)
+			waits = took > idle
+		}
+	}
+	if by.since != never && !waits && time.Duration(x.node.begun.Load()) < by.since {
+		took = 0
+	}
+	if by.model {
+		return doubtedLast(x.node, took)
+	}
+	return took
 }
 
 // Ask implements [Prober]. Whose load to learn is left to chance, so that the answers are
