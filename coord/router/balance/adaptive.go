@@ -89,7 +89,7 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 	// that the others get some.
 	if asked := enoughAsked * a.asked.value(); asked >= 1 || float64(r.Random(fine)) < asked*fine {
 		rate := a.answered.value()
-		by := rule{hot: a.hot.value(), model: true, since: never}
+		by := rule{hot: a.hot.value(), model: true, since: never, now: r.Now}
 		if r.Random(oneInTries) == 0 {
 			by.since = r.Now - neglect
 		}
@@ -105,6 +105,7 @@ type rule struct {
 	hot   float64       // more requests in flight are too many, by Prequal's rule
 	model bool          // the fleet's knowledge goes first, where there is any
 	since time.Duration // whoever got no request since gets one; never: nobody does
+	now   time.Duration
 }
 
 func (by *rule) score(c *Candidates, i int, x *answer) float64 {
@@ -126,7 +127,7 @@ func (by *rule) score(c *Candidates, i int, x *answer) float64 {
 		took = 0
 	}
 	if by.model {
-		return doubtedLast(x.node, took)
+		return doubtedLast(x.node, took*x.node.failing.price(by.now))
 	}
 	return took
 }
