@@ -134,7 +134,8 @@ func (b *channelBalancer) changed(id string, c *conn, s balancer.SubConnState) {
 
 // publish gives the channel a picker of the connections as they are.
 func (b *channelBalancer) publish() {
-	p := &picker{service: b.service, ready: make(map[string]*conn)}
+	s := b.service
+	p := &picker{service: s, ready: make(map[string]*conn)}
 	var errs []error
 	for id, c := range b.conns {
 		switch c.state {
@@ -147,6 +148,8 @@ func (b *channelBalancer) publish() {
 		}
 	}
 	p.usable = func(n *node) bool { _, ok := p.ready[n.ID()]; return ok }
+	p.askable = func(n *node) bool { return p.usable(n) && targetOf(n).askable(s.router.now()) }
+	p.ask = func(n *node) { s.probe(n, p.ready[n.ID()].ask) }
 	state := connectivity.TransientFailure
 	switch {
 	case len(p.ready) > 0:
@@ -176,4 +179,9 @@ func (b *channelBalancer) ExitIdle() {
 }
 
 // Close implements [balancer.Balancer]; the channel closes its connections itself.
-func (b *channelBalancer) Close() {}
+func (b *channelBalancer) Close() {
+	for _, c := range b.conns {
+		c.leave()
+	}
+	b.conns = nil // what is still told of them changes nothing
+}

@@ -3,7 +3,6 @@
 package router
 
 import (
-	"context"
 	"math/rand/v2"
 	"time"
 
@@ -36,36 +35,38 @@ func (s *service) decide(q *request) error {
 	if key, ok := q.table.HashKey(&q.rules); ok {
 		q.key = max(key, 1)
 	}
-	if err := s.admit(q.decision.Route); err != nil {
+	now := s.router.now()
+	if err := s.admit(now, q.decision.Route); err != nil {
 		return err
 	}
-	s.window.at(s.router.now()).requests.Add(1)
+	s.window.at(now).requests.Add(1)
 	return nil
-}
-
-// mayRetry reports whether the request may be sent again after n attempts, and waits until
-// then.
-func (q *request) mayRetry(ctx context.Context, cause string, n int) bool {
-	retry := &q.decision.Settings.Retry
-	return !q.once && n < retry.Attempts && ctx.Err() == nil && retry.Allows(&q.rules, cause) && q.mayRepeat() && pause(ctx, cause, n)
 }
 
 // mayRepeat takes an attempt beyond the first from the service's budget.
 func (q *request) mayRepeat() bool {
 	s, budget := q.service, &q.table.Settings().Retry
-	return !s.open(q.decision.Route) && s.window.mayRepeat(s.router.now(), budget.Budget, budget.Min)
+	now := s.router.now()
+	return !s.open(now, q.decision.Route) && s.window.mayRepeat(now, budget.Budget, budget.Min)
 }
 
-// pick chooses an instance for an attempt: one that none went to before, if there is one.
-func (q *request) pick(pick func(balance.Request) (balance.Attempt, bool), usable func(*node) bool) (balance.Attempt, bool) {
-	r := balance.Request{
-		Now: q.service.router.now(), Random: rand.IntN, Usable: usable, Key: q.key, Variant: q.decision.Variant,
-	}
+// giveBack puts an attempt back that was not made.
+func (q *request) giveBack() { q.service.window.giveBack(q.service.router.now()) }
+
+// poolPick is [balance.Pool.Pick], or one of its kind.
+type poolPick func(balance.Request) (balance.Attempt, bool)
+
+// pick chooses an instance for an attempt: one that none went to before, if there is one. A
+// hedge goes nowhere else.
+func (q *request) pick(now time.Duration, pick poolPick, usable func(*node) bool, hedge bool) (balance.Attempt, bool) {
+	r := balance.Request{Now: now, Random: rand.IntN, Usable: usable, Key: q.key, Variant: q.decision.Variant}
 	if q.tried.any() {
 		r.Usable = func(n *node) bool { return !q.tried.has(n) && (usable == nil || usable(n)) }
-		if a, ok := pick(r); ok {
-			q.tried.add(a.Node())
-			return a, true
+		if a, ok := pick(r); ok || hedge {
+			if ok {
+				q.tried.add(a.Node())
+			}
+			return a, ok
 		}
 		r.Usable = usable
 	}
@@ -74,6 +75,16 @@ func (q *request) pick(pick func(balance.Request) (balance.Attempt, bool), usabl
 		q.tried.add(a.Node())
 	}
 	return a, ok
+}
+
+// hedgeAfter returns after what time without an answer another attempt should be sent, 0 for
+// never.
+func (q *request) hedgeAfter() time.Duration {
+	settings := q.decision.Settings
+	if settings.Hedge.Max == 0 || q.once || !settings.Retry.Repeatable(&q.rules) {
+		return 0
+	}
+	return q.service.late(settings.Hedge.After)
 }
 
 // minHedge is the least time after which another attempt is sent: timers are no finer.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/router"
+	"github.com/otelplat/platform/coord/router/override"
 	"github.com/otelplat/platform/coord/router/rules"
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -64,9 +65,12 @@ func newBackend(t testing.TB, id string) *backend {
 	return b
 }
 
-// document returns a source in which it is the document of orders.
-func document(t testing.TB, text string) rules.Source {
+// documentOf returns a source in which a text is the document of orders.
+func documentOf(t testing.TB, text string) *rules.MemorySource {
 	t.Helper()
+	if _, err := rules.Parse([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
 	s := rules.Memory()
 	if err := s.Put("orders", []byte(text)); err != nil {
 		t.Fatal(err)
@@ -136,6 +140,21 @@ func stateOf(t testing.TB, r *router.Router, id string) router.Choice {
 		}
 	}
 	return router.Choice{}
+}
+
+// measured is where a router's measurements are read.
+type measured = *sdkmetric.ManualReader
+
+// force makes an operator's word about orders hold for a minute, unless it says for how long.
+func force(t testing.TB, s *override.MemorySource, o override.Override) {
+	t.Helper()
+	o.Service = "orders"
+	if o.For == 0 {
+		o.For = time.Minute
+	}
+	if err := s.Set(o); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // counts returns how many were recorded for each value of an attribute.

@@ -30,7 +30,7 @@ var ErrOpen = errors.New("router: the breaker is open")
 type OpenError struct {
 	Service string
 	Route   string              // whose breaker it is, "" for the service's
-	Rule    string              // who decided: "operator", "fleet" or "process"
+	Rule    string              // who decided: "forced" (an operator), "fleet" or "local" (this process)
 	State   signal.CircuitState // open, or half open: then others got through
 	Why     string              // the figures against the thresholds
 }
@@ -146,15 +146,14 @@ func (s *service) informLocked(route string, g *gate) {
 }
 
 // admit refuses a request where its breaker, or its service's, does not let it through.
-func (s *service) admit(route string) error {
-	if err := s.pass(s.gate("")); err != nil || route == "" {
+func (s *service) admit(now time.Duration, route string) error {
+	if err := s.pass(now, s.gate("")); err != nil || route == "" {
 		return err
 	}
-	return s.pass(s.gate(route))
+	return s.pass(now, s.gate(route))
 }
 
-func (s *service) pass(g *gate) error {
-	now := s.router.now()
+func (s *service) pass(now time.Duration, g *gate) error {
 	share := g.share(now)
 	if share >= 1 || g.settings.Mode != rules.Act || rand.Float64() < share {
 		return nil
@@ -165,8 +164,7 @@ func (s *service) pass(g *gate) error {
 }
 
 // open reports whether nothing should be sent a second time.
-func (s *service) open(route string) bool {
-	now := s.router.now()
+func (s *service) open(now time.Duration, route string) bool {
 	for _, r := range [...]string{"", route} {
 		if g := s.gates.of(r); g != nil && g.settings.Mode == rules.Act && g.share(now) < 1 {
 			return true

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -27,30 +28,58 @@ type rpcBackend struct {
 	discovery.Instance
 	server *grpc.Server
 	code   atomic.Uint32
+	class  atomic.Value // a string: the trailer x-error-class
+	takes  atomic.Int64 // time to an answer
 	served atomic.Int64
+	gaveUp atomic.Int64 // calls that their callers ended
+	left   atomic.Int64 // of the last call's deadline, in ns; 0 for none
 }
 
-func newRPCBackend(t testing.TB, id, address string) *rpcBackend {
+// newRPCBackend returns one that serves at an address, or with "" one whose [rpcBackend.serve]
+// is still to be called.
+func newRPCBackend(t testing.TB, id, address string, opts ...grpc.ServerOption) *rpcBackend {
+	t.Helper()
+	b := &rpcBackend{server: grpc.NewServer(opts...)}
+	b.Instance = discovery.Instance{Service: "orders", ID: id}
+	grpc_health_v1.RegisterHealthServer(b.server, b)
+	if address != "" {
+		b.serve(t, address)
+	}
+	return b
+}
+
+func (b *rpcBackend) serve(t testing.TB, address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &rpcBackend{server: grpc.NewServer()}
-	grpc_health_v1.RegisterHealthServer(b.server, b)
 	go b.server.Serve(l)
 	t.Cleanup(b.server.Stop)
-	b.Instance = discovery.Instance{Service: "orders", ID: id,
-		Endpoints: []discovery.Endpoint{{Protocol: discovery.GRPC, Address: l.Addr().String()}}}
-	return b
+	b.Endpoints = []discovery.Endpoint{{Protocol: discovery.GRPC, Address: l.Addr().String()}}
 }
 
 // Check answers with the code that the test set, or waits when asked about "wait".
 func (b *rpcBackend) Check(ctx context.Context, req *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
 	b.served.Add(1)
+	b.left.Store(0)
+	if deadline, ok := ctx.Deadline(); ok {
+		b.left.Store(int64(time.Until(deadline)))
+	}
 	if req.Service == "wait" {
 		<-ctx.Done()
 		return nil, ctx.Err()
+	}
+	if takes := time.Duration(b.takes.Load()); takes > 0 {
+		select {
+		case <-ctx.Done():
+			b.gaveUp.Add(1)
+			return nil, ctx.Err()
+		case <-time.After(takes):
+		}
+	}
+	if class, _ := b.class.Load().(string); class != "" {
+		_ = grpc.SetTrailer(ctx, metadata.Pairs("x-error-class", class))
 	}
 	if c := codes.Code(b.code.Load()); c != codes.OK {
 		return nil, status.Error(c, "as the test wants")
@@ -76,6 +105,8 @@ func dial(t testing.TB, r *router.Router) grpc_health_v1.HealthClient {
 	t.Cleanup(func() { conn.Close() })
 	return grpc_health_v1.NewHealthClient(conn)
 }
+
+func plaintext() grpc.DialOption { return grpc.WithTransportCredentials(insecure.NewCredentials()) }
 
 func check(ctx context.Context, c grpc_health_v1.HealthClient, service string) error {
 	_, err := c.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: service})

@@ -23,21 +23,27 @@ func errorOutcome(ctx context.Context, err error) balance.Outcome {
 	switch ended := ctx.Err(); {
 	case errors.Is(ended, context.Canceled), errors.Is(err, context.Canceled):
 		return balance.Cancelled
-	case errors.Is(ended, context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(ended, context.DeadlineExceeded):
 		return balance.Timeout
-	}
-	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
-		return balance.Refused // or unreachable, or silent until the dialer's own timeout
+	case dialed(err): // refused, or unreachable, or silent until the dialer's own timeout
+		return balance.Refused
 	}
 	for _, refused := range []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH} {
 		if errors.Is(err, refused) {
 			return balance.Refused
 		}
 	}
-	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() || errors.Is(err, os.ErrDeadlineExceeded) {
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return balance.Timeout
 	}
 	return balance.Error
+}
+
+// dialed reports whether an error is that no connection came about.
+func dialed(err error) bool {
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial"
 }
 
 // outcomeOf classes an HTTP attempt by its response, as the service's document says, with
@@ -51,19 +57,6 @@ func (q *request) outcomeOf(resp *http.Response) (outcome balance.Outcome, speed
 		return balance.OK, balance.AtLeast, "" // it did as it should, but not the work
 	}
 	return balance.OK, balance.Measured, ""
-}
-
-// causeOf says why an attempt without an answer might be repeated, "" that it must not.
-func causeOf(o balance.Outcome) string {
-	switch o {
-	case balance.Refused:
-		return rules.Refused
-	case balance.Timeout:
-		return rules.Timeout
-	case balance.Error:
-		return rules.Failed
-	}
-	return ""
 }
 
 // rpcOutcome classes an RPC by its status, as the service's document says; without one the

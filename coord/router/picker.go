@@ -13,6 +13,8 @@ import (
 	"github.com/otelplat/platform/coord/router/balance"
 	"github.com/otelplat/platform/internal/loadreport"
 	"google.golang.org/grpc/balancer"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // picker chooses among the connections that are ready. It is immutable; what it
@@ -21,55 +23,79 @@ type picker struct {
 	service    *service
 	ready      map[string]*conn // by instance id
 	usable     func(*node) bool
-	connecting bool  // some are not ready yet, for the first time
-	err        error // why none is
+	askable    func(*node) bool // usable, and may be asked for its load
+	ask        func(*node)      // asks one
+	connecting bool             // some are not ready yet, for the first time
+	err        error            // why none is
 }
 
 // Pick implements [balancer.Picker].
 func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	s := p.service
-	if s.router.ctx.Err() != nil {
-		return balancer.PickResult{}, ErrClosed
+	a := attemptOf(info.Ctx, s)
+	chosen, err := p.choose(a)
+	if err != nil {
+		a.refuse(err)
+		return balancer.PickResult{}, err
 	}
-	if len(p.ready) == 0 {
-		switch {
-		case p.connecting:
-			return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
-		case p.err != nil:
-			return balancer.PickResult{}, fmt.Errorf("%w: %w", s.noInstances(discovery.GRPC), p.err)
-		}
-		return balancer.PickResult{}, s.noInstances(discovery.GRPC)
-	}
-	call := callOf(info.Ctx, s)
-	pick := s.pool.Pick
-	if p.connecting {
-		// Wait for an instance in rotation rather than use one that is out of it.
-		pick = s.pool.PickInRotation
-	}
-	a, ok := call.pick(pick, p.usable)
-	switch {
-	case !ok && p.connecting:
-		return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
-	case !ok:
-		return balancer.PickResult{}, s.noInstances(discovery.GRPC)
-	}
-	call.sent.Store(true)
-	annotate(info.Ctx, &call.decision, targetOf(a.Node()))
+	a.refused.Store(nil)
+	a.picked.Store(true)
+	call, node := a.call, chosen.Node()
+	annotate(info.Ctx, &call.decision, targetOf(node))
 	if s.asks.Load() {
-		now := s.router.now()
-		s.pool.Ask(balance.Request{Now: now, Random: rand.IntN, Variant: call.decision.Variant, Usable: func(n *node) bool {
-			return p.usable(n) && targetOf(n).asked(now)
-		}}, func(n *node) { s.probe(n, p.ready[n.ID()].ask) })
+		s.pool.Ask(balance.Request{Now: chosen.Start(), Random: rand.IntN, Variant: call.decision.Variant, Usable: p.askable}, p.ask)
 	}
-	return balancer.PickResult{SubConn: p.ready[a.Node().ID()].sub, Done: func(d balancer.DoneInfo) { call.done(a, d) }}, nil
+	return balancer.PickResult{SubConn: p.ready[node.ID()].sub, Done: func(d balancer.DoneInfo) { a.done(chosen, d) }}, nil
 }
 
+// choose chooses an instance for an attempt, or says why there is none.
+func (p *picker) choose(a *rpcAttempt) (attempt, error) {
+	s := p.service
+	switch {
+	case s.router.ctx.Err() != nil:
+		return attempt{}, refusedRPC(ErrClosed, codes.Unavailable, ErrClosed.Error()) // who waits for ready too
+	case len(p.ready) == 0 && p.connecting:
+		return attempt{}, balancer.ErrNoSubConnAvailable
+	case len(p.ready) == 0 && p.err != nil:
+		return attempt{}, fmt.Errorf("%w: %w", s.noInstances(discovery.GRPC), p.err)
+	case len(p.ready) == 0:
+		return attempt{}, s.noInstances(discovery.GRPC)
+	}
+	pick := s.pick
+	if p.connecting {
+		// Wait for an instance in rotation rather than use one that is out of it.
+		pick = s.pickFirst
+	}
+	chosen, ok := a.call.pick(s.router.now(), pick, p.usable, a.hedge)
+	switch {
+	case ok:
+		return chosen, nil
+	case a.hedge:
+		return attempt{}, errNoOther
+	case p.connecting:
+		return attempt{}, balancer.ErrNoSubConnAvailable
+	}
+	return attempt{}, s.noInstances(discovery.GRPC)
+}
+
+// refuse remembers why nobody was chosen.
+func (a *rpcAttempt) refuse(why error) {
+	if !errors.Is(why, balancer.ErrNoSubConnAvailable) {
+		a.refused.Store(&why)
+	}
+	a.picked.Store(false)
+}
+
+// errNoOther ends a hedge at once, whether its RPC waits for connections or not.
+var errNoOther = status.Error(codes.Unavailable, "router: no other instance to hedge with")
+
 // done reports how an attempt ended.
-func (c *rpcCall) done(a attempt, d balancer.DoneInfo) {
+func (a *rpcAttempt) done(chosen attempt, d balancer.DoneInfo) {
+	c := a.call
 	s := c.service
 	if d.Err == nil && !d.BytesReceived {
 		// The connection was gone before anything was sent: gRPC picks again.
-		a.Done(0, s.router.now(), balance.Cancelled, balance.Unrelated)
+		chosen.Done(0, s.router.now(), balance.Cancelled, balance.Unrelated)
 		return
 	}
 	outcome, speed, class := rpcOutcome(c.table, d.Err, d.Trailer)
@@ -81,11 +107,12 @@ func (c *rpcCall) done(a attempt, d balancer.DoneInfo) {
 	}
 	if load, ok := d.ServerLoad.(*orcapb.OrcaLoadReport); ok && load != nil {
 		if report, err := loadreport.FromProto(load); err == nil && report.InFlight >= 0 {
-			a.Says(s.router.now(), loadOf(report))
+			chosen.Says(s.router.now(), loadOf(report))
 		}
 	}
+	a.unseen.Store(!d.BytesSent)
 	if class != "" {
-		c.class.Store(&class)
+		a.class.Store(&class)
 	}
-	s.done(a, &c.decision, 0, outcome, speed)
+	s.done(chosen, &c.decision, 0, outcome, speed)
 }

@@ -27,17 +27,22 @@ const (
 	unanswered = time.Second
 )
 
-// probe asks an instance for its load, in the background.
+// probe asks an instance for its load, in the background: once at a time.
 func (s *service) probe(n *node, ask func(context.Context) (loadreport.Report, error)) {
-	r := s.router
+	r, t := s.router, targetOf(n)
+	if !t.asking.CompareAndSwap(false, true) {
+		return
+	}
 	select {
 	case r.probes <- struct{}{}:
 	default:
+		t.asking.Store(false)
 		r.tel.probesSkipped()
 		return
 	}
 	if !r.background(func() {
 		defer func() { <-r.probes }()
+		defer t.asking.Store(false)
 		ctx, cancel := context.WithTimeout(r.ctx, probeTimeout)
 		defer cancel()
 		report, err := ask(ctx)
@@ -46,17 +51,20 @@ func (s *service) probe(n *node, ask func(context.Context) (loadreport.Report, e
 		case err == nil && report.InFlight >= 0:
 			s.pool.Heard(balance.Request{Now: now, Random: rand.IntN}, n, loadOf(report))
 		case err == nil, errors.Is(err, loadreport.ErrNotOffered):
-			targetOf(n).askAgain.Store(int64(now + notOffered))
+			t.askAgain.Store(int64(now + notOffered))
 		case r.ctx.Err() == nil:
-			targetOf(n).askAgain.Store(int64(now + unanswered))
+			t.askAgain.Store(int64(now + unanswered))
 		}
 	}) {
 		<-r.probes
+		t.asking.Store(false)
 	}
 }
 
-// asked reports whether an instance may be asked for its load now.
-func (t *target) asked(now time.Duration) bool { return int64(now) >= t.askAgain.Load() }
+// askable reports whether an instance may be asked for its load now.
+func (t *target) askable(now time.Duration) bool {
+	return int64(now) >= t.askAgain.Load() && !t.asking.Load()
+}
 
 func loadOf(r loadreport.Report) balance.Report {
 	return balance.Report{InFlight: r.InFlight, Latency: r.Latency}
@@ -90,7 +98,9 @@ func (x *exchange) heardHTTP(resp *http.Response) {
 	if len(values) == 0 {
 		return
 	}
-	delete(resp.Header, loadreport.ResponseHeader)
+	if x.call.original.Header[loadreport.RequestHeader] == nil { // else the caller asked too
+		delete(resp.Header, loadreport.ResponseHeader)
+	}
 	if report, err := loadreport.ParseText(values[0]); err == nil && report.InFlight >= 0 {
 		x.attempt.Says(x.service.router.now(), loadOf(report))
 	}

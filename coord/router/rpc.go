@@ -21,27 +21,48 @@ import (
 type rpcCall struct {
 	request
 	streams bool
-	sent    atomic.Bool            // an instance was chosen for an attempt
-	class   atomic.Pointer[string] // of the last attempt's error
 }
 
-type callKey struct{}
+// rpcAttempt is one attempt of an RPC. Its context carries it to the picker, which gRPC may
+// ask more than once: until a connection takes the request.
+type rpcAttempt struct {
+	call  *rpcCall
+	hedge bool
 
-// callOf returns the RPC that a picker chooses for. One that came by no interceptor of ours
-// is routed as the service's defaults say.
-func callOf(ctx context.Context, s *service) *rpcCall {
-	if c, ok := ctx.Value(callKey{}).(*rpcCall); ok && c.service == s {
-		return c
+	picked  atomic.Bool            // an instance was chosen
+	unseen  atomic.Bool            // nothing was sent to the one that was
+	class   atomic.Pointer[string] // of its error
+	refused atomic.Pointer[error]  // why none was chosen
+}
+
+type attemptKey struct{}
+
+func (a *rpcAttempt) in(ctx context.Context) context.Context {
+	return context.WithValue(ctx, attemptKey{}, a)
+}
+
+// attemptOf returns the attempt that a picker chooses for. An RPC that came by no interceptor
+// of ours is routed as the service's defaults say.
+func attemptOf(ctx context.Context, s *service) *rpcAttempt {
+	if a, ok := ctx.Value(attemptKey{}).(*rpcAttempt); ok && a.call.service == s {
+		return a
 	}
 	c := &rpcCall{}
 	c.service, c.table, c.once = s, s.table.Load(), true
 	c.decision.Settings = c.table.Settings()
-	return c
+	return &rpcAttempt{call: c}
 }
 
-// newCall decides on an RPC. It returns nil for a connection that is not the router's.
+// serviceOf returns the service that a channel is for, false when it is not the router's.
+func serviceOf(cc *grpc.ClientConn) (string, bool) {
+	rest, ours := strings.CutPrefix(cc.Target(), Scheme+"://")
+	_, name, ok := strings.Cut(rest, "/")
+	return name, ours && ok
+}
+
+// newCall decides on an RPC. It returns nil for a channel that is not the router's.
 func (r *Router) newCall(ctx context.Context, cc *grpc.ClientConn, method string) (*rpcCall, error) {
-	name, ours := strings.CutPrefix(cc.Target(), Scheme+":///")
+	name, ours := serviceOf(cc)
 	if !ours {
 		return nil, nil
 	}
@@ -64,68 +85,101 @@ func (r *Router) newCall(ctx context.Context, cc *grpc.ClientConn, method string
 func (r *Router) unary(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	c, err := r.newCall(ctx, cc, method)
 	if err != nil {
-		return &refusedRPC{err}
+		return refusedRPC(err, codes.Unavailable, err.Error())
 	}
 	if c == nil {
 		return invoke(ctx, method, req, reply, cc, opts...)
 	}
-	ctx = context.WithValue(ctx, callKey{}, c)
 	if bound := c.decision.Settings.Timeout; bound > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, bound)
 		defer cancel()
 	}
+	u := &unaryCall{rpcCall: c, method: method, req: req, reply: reply, cc: cc, invoke: invoke, opts: opts}
 	message, isProto := reply.(proto.Message)
-	hedged := c.decision.Settings.Hedge.Max > 0
-	if hedged && (!isProto || receives(opts)) {
-		d := c.decision
-		settings := *d.Settings
-		settings.Hedge.Max = 0 // two attempts cannot write to one place
-		c.decision.Settings, hedged = &settings, false
-	}
-	answer := run(ctx, &c.request, func(ctx context.Context, cancel context.CancelFunc) ending[rpcAnswer] {
-		if cancel != nil {
-			defer cancel()
+	if after := c.hedgeAfter(); after > 0 && isProto && !receives(opts) {
+		u.message = message
+		// The caller may change its request once it has the reply: nobody reads it then.
+		answer := runHedged(ctx, &c.request, after, u, true)
+		if answer.err == nil {
+			proto.Reset(message)
+			proto.Merge(message, answer.reply)
 		}
-		to := reply
-		if hedged {
-			to = message.ProtoReflect().New().Interface()
-		}
-		c.sent.Store(false)
-		err := invoke(ctx, method, req, to, cc, opts...)
-		return ending[rpcAnswer]{rpcAnswer{to, err}, c.causeOf(ctx, err)}
-	}, func(rpcAnswer) {})
-	if hedged && answer.err == nil {
-		proto.Reset(message)
-		proto.Merge(message, answer.reply.(proto.Message))
+		return answer.err
 	}
-	return answer.err
+	return run(ctx, &c.request, u).err
+}
+
+// unaryCall is a unary RPC with what it takes to make it.
+type unaryCall struct {
+	*rpcCall
+	method     string
+	req, reply any
+	message    proto.Message // the reply, when each attempt needs one of its own
+	cc         *grpc.ClientConn
+	invoke     grpc.UnaryInvoker
+	opts       []grpc.CallOption
 }
 
 // rpcAnswer is what an attempt brought.
 type rpcAnswer struct {
-	reply any
+	reply proto.Message // when it has its own
 	err   error
 }
 
+// try implements [sender].
+func (u *unaryCall) try(ctx context.Context, cancel context.CancelFunc, hedge bool) ending[rpcAnswer] {
+	if cancel != nil {
+		defer cancel()
+	}
+	var answer rpcAnswer
+	to := u.reply
+	if u.message != nil {
+		answer.reply = u.message.ProtoReflect().New().Interface()
+		to = answer.reply
+	}
+	a := &rpcAttempt{call: u.rpcCall, hedge: hedge}
+	err := u.invoke(a.in(ctx), u.method, u.req, to, u.cc, u.opts...)
+	answer.err = a.explain(err)
+	e := ending[rpcAnswer]{result: answer, unsent: hedge && err != nil && !a.picked.Load()}
+	e.cause, e.class = a.causeOf(ctx, err)
+	return e
+}
+
+// discard implements [sender].
+func (*unaryCall) discard(rpcAnswer) {}
+
 // causeOf says why an attempt might be repeated, "" that it must not.
-func (c *rpcCall) causeOf(ctx context.Context, err error) string {
-	if err == nil || !c.sent.Load() || errors.Is(ctx.Err(), context.Canceled) {
-		return ""
+func (a *rpcAttempt) causeOf(ctx context.Context, err error) (cause, class string) {
+	if err == nil || !a.picked.Load() || errors.Is(ctx.Err(), context.Canceled) {
+		return "", ""
 	}
-	outcome, _, _ := rpcOutcome(c.table, err, nil)
-	if class := c.class.Swap(nil); class != nil {
-		return *class
+	if c := a.class.Load(); c != nil {
+		class = *c
 	}
+	outcome, _, _ := rpcOutcome(a.call.table, err, nil)
 	switch {
-	case status.Code(err) == codes.Unavailable:
-		return rules.Unavailable
+	case outcome == balance.Cancelled:
+		return "", ""
 	case outcome == balance.Timeout:
-		return rules.Timeout
-	case outcome == balance.Error:
-		return rules.Failed
+		return rules.Timeout, class
+	case a.unseen.Load():
+		return rules.Refused, class
+	case status.Code(err) == codes.Unavailable:
+		return rules.Unavailable, class
+	case outcome == balance.Error || class != "":
+		return rules.Failed, class
 	}
-	return ""
+	return "", ""
+}
+
+// explain makes an RPC's error say why nobody was chosen for it, for callers that ask it.
+func (a *rpcAttempt) explain(err error) error {
+	why := a.refused.Load()
+	if err == nil || why == nil || a.picked.Load() {
+		return err
+	}
+	return refusedRPC(*why, status.Code(err), status.Convert(err).Message())
 }
 
 // receives reports whether the caller wants more of the call than its reply.
@@ -143,21 +197,30 @@ func receives(opts []grpc.CallOption) bool {
 func (r *Router) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	c, err := r.newCall(ctx, cc, method)
 	if err != nil {
-		return nil, &refusedRPC{err}
+		return nil, refusedRPC(err, codes.Unavailable, err.Error())
 	}
-	if c != nil {
-		c.streams, c.once = true, true
-		ctx = context.WithValue(ctx, callKey{}, c)
+	if c == nil {
+		return next(ctx, desc, cc, method, opts...)
 	}
-	return next(ctx, desc, cc, method, opts...)
+	c.streams, c.once = true, true
+	a := &rpcAttempt{call: c}
+	s, err := next(a.in(ctx), desc, cc, method, opts...)
+	return s, a.explain(err)
 }
 
-// refusedRPC is why an RPC was not sent, with the status that gRPC's callers ask for.
-type refusedRPC struct{ err error }
+// refusedError is why an RPC was not sent, with the status that gRPC's callers ask for.
+type refusedError struct {
+	status *status.Status
+	err    error
+}
 
-func (e *refusedRPC) Error() string { return e.GRPCStatus().Err().Error() }
+func refusedRPC(err error, code codes.Code, message string) error {
+	return &refusedError{status.New(code, message), err}
+}
 
-func (e *refusedRPC) Unwrap() error { return e.err }
+func (e *refusedError) Error() string { return e.status.Err().Error() }
+
+func (e *refusedError) Unwrap() error { return e.err }
 
 // GRPCStatus makes it a gRPC error.
-func (e *refusedRPC) GRPCStatus() *status.Status { return status.New(codes.Unavailable, e.err.Error()) }
+func (e *refusedError) GRPCStatus() *status.Status { return e.status }

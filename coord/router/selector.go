@@ -70,7 +70,7 @@ func (s *Selector) Select(protocol string, req *rules.Request) (*Selection, erro
 	if protocol != "" {
 		usable = func(n *node) bool { return targetOf(n).member.Address(protocol) != "" }
 	}
-	a, ok := q.pick(s.service.pool.Pick, usable)
+	a, ok := q.pick(s.service.router.now(), s.service.pick, usable, false)
 	if !ok {
 		return nil, s.service.noInstances(protocol)
 	}

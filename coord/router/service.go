@@ -41,7 +41,10 @@ type service struct {
 	asker  atomic.Pointer[httpAsker]
 	window window
 
+	// What a request would otherwise make anew.
 	askableHTTP func(*node) bool // serves HTTP, and may be asked for its load
+	pick        poolPick         // the pool's
+	pickFirst   poolPick         // the same, in rotation only
 
 	quantiles atomic.Pointer[quantiles]
 	gates     gates
@@ -67,13 +70,15 @@ type target struct {
 
 	recorders recorders
 	askAgain  atomic.Int64 // when it may be asked for its load
+	asking    atomic.Bool  // it is being asked
 }
 
 func newService(r *Router, name string) *service {
 	s := &service{router: r, name: name, targets: make(map[string]*target)}
 	s.table.Store(defaultTable)
-	s.askableHTTP = func(n *node) bool { return servesHTTP(n) && targetOf(n).asked(r.now()) }
+	s.askableHTTP = func(n *node) bool { return servesHTTP(n) && targetOf(n).askable(r.now()) }
 	s.pool = balance.New(s.settings(), s.decided)
+	s.pick, s.pickFirst = s.pool.Pick, s.pool.PickInRotation
 	// Without one of these the router still has its own eyes, and the defaults.
 	if r.signals != nil {
 		f, err := r.signals.Service(r.ctx, name)

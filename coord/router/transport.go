@@ -46,8 +46,9 @@ const (
 //
 // Deadlines, retries and hedges are those of the service's document ([WithRules]): without
 // one, a request whose method may be sent twice, and whose body can be (none, or GetBody),
-// is sent a second time when it was refused or answered with 503. What is left of the
-// caller's deadline goes along in X-Envoy-Expected-Rq-Timeout-Ms, which servers of package
+// is sent a second time when it was answered with 503, and any whose body can be sent again
+// when no connection came about. Deadlines hold to the end of the response's body. A request
+// with a body is not hedged. What is left of the caller's deadline goes along in X-Envoy-Expected-Rq-Timeout-Ms, which servers of package
 // otelplat keep to. Where a document keeps callers with one variant by a cookie, the answer
 // to a request without it sets it.
 //
@@ -78,28 +79,31 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, closing(req, err)
 	}
-	c := &httpCall{transport: t, req: req}
+	c := &httpCall{transport: t, req: req, original: req}
 	c.rules = rules.Request{Method: req.Method, Path: req.URL.Path, Header: req.Header, Caller: t.router.labels, Claims: claimsOf(req.Context())}
-	c.once = req.Body != nil && req.Body != http.NoBody && req.GetBody == nil
+	c.once = c.hasBody() && req.GetBody == nil
 	if err := s.decide(&c.request); err != nil {
 		return nil, closing(req, err)
 	}
-	ctx := req.Context()
+	ctx, cancel := req.Context(), context.CancelFunc(nil)
 	if bound := c.decision.Settings.Timeout; bound > 0 {
-		ctx, c.cancel = context.WithTimeout(ctx, bound)
+		ctx, cancel = context.WithTimeout(ctx, bound)
 	}
-	a := run(ctx, &c.request, c.try, discardHTTP)
-	if c.cancel != nil {
+	a := c.run(ctx)
+	if cancel != nil {
 		if x, ok := bodyOf(a.resp).(*exchange); ok {
-			x.whole = c.cancel
+			x.whole = cancel
 		} else {
-			c.cancel()
+			cancel()
 		}
 	}
 	if a.err != nil {
 		return nil, a.err // as it is: callers ask it whether it is a timeout
 	}
 	if name, value, ok := c.decision.SetCookie(); ok {
+		if a.resp.Header == nil {
+			a.resp.Header = make(http.Header)
+		}
 		a.resp.Header.Add("Set-Cookie", (&http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}).String())
 	}
 	return a.resp, nil
@@ -124,9 +128,22 @@ func closing(req *http.Request, err error) error {
 type httpCall struct {
 	request
 	transport *transport
-	req       *http.Request
-	cancel    context.CancelFunc // of the whole; nil without a bound
-	begun     atomic.Bool        // the body was given to an attempt
+	req       *http.Request // read by attempts
+	original  *http.Request // the caller's own
+	begun     atomic.Bool   // the body was given to an attempt
+}
+
+func (c *httpCall) hasBody() bool { return c.req.Body != nil && c.req.Body != http.NoBody }
+
+func (c *httpCall) run(ctx context.Context) httpAnswer {
+	after := c.hedgeAfter()
+	if after == 0 || c.hasBody() {
+		return run(ctx, &c.request, c)
+	}
+	// The caller may change its request once it has read an answer, when another attempt
+	// may still be under way.
+	c.req = c.req.Clone(ctx)
+	return runHedged(ctx, &c.request, after, c, false)
 }
 
 // httpAnswer is what an attempt brought.
@@ -135,58 +152,68 @@ type httpAnswer struct {
 	err  error
 }
 
-func discardHTTP(a httpAnswer) {
-	if a.resp != nil {
-		_ = a.resp.Body.Close() // nobody wants it
+// drained is how much of an answer that nobody wants is read, so that its connection can be
+// used again: what net/http's client reads of a redirect.
+const drained = 2 << 10
+
+// discard implements [sender].
+func (c *httpCall) discard(a httpAnswer) {
+	if a.resp == nil || a.resp.Body == nil {
+		return
 	}
+	if n := a.resp.ContentLength; n > 0 && n <= drained {
+		_, _ = io.CopyN(io.Discard, a.resp.Body, n+1) // to the end of the file
+	}
+	_ = a.resp.Body.Close() // nobody wants it
 }
 
-// try makes one attempt.
-func (c *httpCall) try(ctx context.Context, cancel context.CancelFunc) ending[httpAnswer] {
-	x, err := c.begin(ctx, cancel)
+// try implements [sender].
+func (c *httpCall) try(ctx context.Context, cancel context.CancelFunc, hedge bool) ending[httpAnswer] {
+	x, err := c.begin(ctx, cancel, hedge)
 	if err != nil {
 		if cancel != nil {
 			cancel()
 		}
-		return ending[httpAnswer]{result: httpAnswer{err: err}}
+		return ending[httpAnswer]{result: httpAnswer{err: err}, unsent: hedge && errors.Is(err, ErrNoInstances)}
 	}
 	resp, err := c.transport.base.RoundTrip(&x.sent)
 	if err != nil {
 		outcome := errorOutcome(ctx, err)
 		x.end(outcome, balance.Measured)
-		return ending[httpAnswer]{httpAnswer{resp, err}, causeOf(outcome)}
+		return ending[httpAnswer]{result: httpAnswer{err: err}, cause: x.causeOf(outcome, err)}
 	}
 	x.heardHTTP(resp)
-	resp.Request = c.req
-	var class string
-	x.outcome, x.speed, class = c.outcomeOf(resp)
-	cause := ""
+	resp.Request = c.original
+	e := ending[httpAnswer]{result: httpAnswer{resp: resp}}
+	x.outcome, x.speed, e.class = c.outcomeOf(resp)
 	if x.outcome == balance.Error {
-		cause = class
-		if resp.StatusCode == http.StatusServiceUnavailable && cause == "" {
-			cause = rules.Unavailable
-		}
-		if cause == "" {
-			cause = rules.Failed
+		e.cause = rules.Failed
+		if resp.StatusCode == http.StatusServiceUnavailable {
+			e.cause = rules.Unavailable
 		}
 	}
 	switch {
 	case resp.StatusCode == http.StatusSwitchingProtocols, resp.Body == nil, resp.Body == http.NoBody:
 		x.end(x.outcome, x.speed)
-		return ending[httpAnswer]{httpAnswer{resp, nil}, cause}
+		return e
 	case strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream"):
 		x.speed = balance.Unrelated
 	}
 	x.body, resp.Body = resp.Body, x
-	return ending[httpAnswer]{httpAnswer{resp, nil}, cause}
+	return e
 }
 
 // begin chooses an instance and makes the request that goes there.
-func (c *httpCall) begin(ctx context.Context, cancel context.CancelFunc) (*exchange, error) {
+func (c *httpCall) begin(ctx context.Context, cancel context.CancelFunc, hedge bool) (*exchange, error) {
 	s := c.service
-	a, ok := c.pick(s.pool.Pick, servesHTTP)
+	now := s.router.now()
+	a, ok := c.pick(now, s.pick, servesHTTP, hedge)
 	if !ok {
-		return nil, closing(c.req, s.noInstances(discovery.HTTP))
+		err := s.noInstances(discovery.HTTP)
+		if !hedge && !c.begun.Load() {
+			err = closing(c.req, err)
+		}
+		return nil, err
 	}
 	x := &exchange{service: s, call: c, attempt: a, url: *c.req.URL, cancel: cancel}
 	x.trace.GotConn = x.connected
@@ -196,7 +223,7 @@ func (c *httpCall) begin(ctx context.Context, cancel context.CancelFunc) (*excha
 	if x.sent.Host == "" {
 		x.sent.Host = c.req.URL.Host
 	}
-	if c.begun.Swap(true) && c.req.Body != nil && c.req.Body != http.NoBody {
+	if c.begun.Swap(true) && c.hasBody() {
 		body, err := c.req.GetBody()
 		if err != nil {
 			x.end(balance.Cancelled, balance.Unrelated)
@@ -204,10 +231,11 @@ func (c *httpCall) begin(ctx context.Context, cancel context.CancelFunc) (*excha
 		}
 		x.sent.Body = body
 	}
-	c.addHeaders(ctx, x)
+	asks := s.asks.Load()
+	c.addHeaders(ctx, x, asks)
 	annotate(ctx, &c.decision, targetOf(a.Node()))
-	if s.asks.Load() {
-		s.pool.Ask(balance.Request{Now: s.router.now(), Random: rand.IntN, Variant: c.decision.Variant, Usable: s.askableHTTP},
+	if asks {
+		s.pool.Ask(balance.Request{Now: now, Random: rand.IntN, Variant: c.decision.Variant, Usable: s.askableHTTP},
 			c.transport.asker(s, c.req.URL.Scheme))
 	}
 	return x, nil
@@ -218,9 +246,9 @@ const expectedTimeout = "X-Envoy-Expected-Rq-Timeout-Ms"
 
 // addHeaders adds what the router has to say to the instance, to a copy: the caller's
 // headers are its own.
-func (c *httpCall) addHeaders(ctx context.Context, x *exchange) {
+func (c *httpCall) addHeaders(ctx context.Context, x *exchange, asks bool) {
 	deadline, bounded := ctx.Deadline()
-	if !bounded && !c.service.asks.Load() {
+	if !bounded && !asks {
 		return
 	}
 	header := make(http.Header, len(c.req.Header)+2)
@@ -228,7 +256,7 @@ func (c *httpCall) addHeaders(ctx context.Context, x *exchange) {
 	if bounded {
 		header[expectedTimeout] = []string{strconv.FormatInt(max(1, time.Until(deadline).Milliseconds()), 10)}
 	}
-	if c.service.asks.Load() {
+	if asks {
 		header[loadreport.RequestHeader] = asText
 	}
 	x.sent.Header = header
@@ -252,10 +280,11 @@ type exchange struct {
 	call    *httpCall
 	attempt attempt
 	cancel  context.CancelFunc // of the attempt, nil when nobody else can end it
-	whole   context.CancelFunc // of the call, for the attempt that its caller gets
+	whole   context.CancelFunc // of the request, for the attempt whose answer its caller gets
 	sent    http.Request
 	url     url.URL
 	trace   httptrace.ClientTrace
+	reached atomic.Bool  // it had a connection
 	sentAt  atomic.Int64 // on a new connection, when it was there
 	body    io.ReadCloser
 	outcome balance.Outcome // by the status
@@ -278,9 +307,6 @@ func (x *exchange) Read(p []byte) (int, error) {
 
 // Close implements [io.Closer].
 func (x *exchange) Close() error {
-	if x.whole != nil {
-		defer x.whole()
-	}
 	err := x.body.Close()
 	outcome := x.outcome
 	if ended := x.sent.Context().Err(); ended != nil && outcome == balance.OK {
@@ -290,19 +316,39 @@ func (x *exchange) Close() error {
 	return err
 }
 
+// end reports how the attempt ended, once, and gives up its contexts.
 func (x *exchange) end(outcome balance.Outcome, speed balance.Speed) {
-	if x.ended.CompareAndSwap(false, true) {
-		x.service.done(x.attempt, &x.call.decision, time.Duration(x.sentAt.Load()), outcome, speed)
-		if x.cancel != nil {
-			x.cancel()
-		}
+	if !x.ended.CompareAndSwap(false, true) {
+		return
 	}
+	x.service.done(x.attempt, &x.call.decision, time.Duration(x.sentAt.Load()), outcome, speed)
+	if x.cancel != nil {
+		x.cancel()
+	}
+	if x.whole != nil {
+		x.whole()
+	}
+}
+
+// causeOf says why an attempt without an answer might be repeated, "" that it must not.
+// Refused, which is repeated whatever the method, is only what never had a connection.
+func (x *exchange) causeOf(o balance.Outcome, err error) string {
+	switch {
+	case o == balance.Cancelled:
+		return ""
+	case o == balance.Timeout:
+		return rules.Timeout
+	case o == balance.Refused && (dialed(err) || !x.reached.Load()):
+		return rules.Refused
+	}
+	return rules.Failed
 }
 
 // connected is told which connection the request goes by. To make one takes longer
 // than many an answer; counted as latency, it would keep an instance out of favour
 // for seconds after its first request.
 func (x *exchange) connected(c httptrace.GotConnInfo) {
+	x.reached.Store(true)
 	if !c.Reused {
 		x.sentAt.Store(int64(x.service.router.now()))
 	}

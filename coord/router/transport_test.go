@@ -95,7 +95,7 @@ func TestHowAnAttemptEnds(t *testing.T) {
 				b = newBackend(t, "a")
 			}
 			b.status.Store(int64(c.status))
-			r, client, reader := newRouter(t, table(t, b.Instance), router.WithRules(document(t, "retry: {attempts: 1}")))
+			r, client, reader := newRouter(t, table(t, b.Instance), router.WithRules(documentOf(t, "retry: {attempts: 1}")))
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			if c.timeout > 0 {

@@ -104,9 +104,12 @@ func (w *window) sum(now time.Duration) Stats {
 
 // mayRepeat takes an attempt beyond the first from the budget: so many are allowed as a part
 // of the requests of ten seconds, and a few more, so that a service with little traffic may
-// repeat too (Envoy's retry budget: 20 % and 3).
+// repeat too (Envoy's retry budget: 20 % and 3). Of many that ask at once none gets more than
+// that.
 func (w *window) mayRepeat(now time.Duration, part float64, few int) bool {
 	number := int64(now / time.Second)
+	taken := &w.at(now).extra
+	taken.Add(1) // first, so that those who ask at the same time see it
 	var requests, extra uint32
 	for i := range w.seconds {
 		if age := number - w.seconds[i].number.Load(); age >= 0 && age < windowSeconds {
@@ -114,9 +117,22 @@ func (w *window) mayRepeat(now time.Duration, part float64, few int) bool {
 			extra += w.seconds[i].extra.Load()
 		}
 	}
-	if float64(extra) >= part*float64(requests)+float64(few) {
+	if float64(extra) > max(part*float64(requests)+float64(few), 0) {
+		subtract(taken)
 		return false
 	}
-	w.at(now).extra.Add(1)
 	return true
+}
+
+// giveBack returns what mayRepeat took a moment ago and nobody used.
+func (w *window) giveBack(now time.Duration) { subtract(&w.at(now).extra) }
+
+// subtract takes one away, and from nothing nothing: the second may have begun anew.
+func subtract(n *atomic.Uint32) {
+	for {
+		was := n.Load()
+		if was == 0 || n.CompareAndSwap(was, was-1) {
+			return
+		}
+	}
 }

@@ -69,6 +69,7 @@ type Adaptive struct {
 	looks    atomic.Int64 // owed, in thousandths
 	probes   atomic.Int64 // allowed, in thousandths
 	bucket   bucket
+	doubts   doubts
 }
 
 // NewAdaptive returns the policy for one pool.
@@ -88,44 +89,47 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 	// that the others get some.
 	if asked := enoughAsked * a.asked.value(); asked >= 1 || float64(r.Random(fine)) < asked*fine {
 		rate := a.answered.value()
-		hot := a.hot.value()
-		since := never // whoever got no request since
+		by := rule{hot: a.hot.value(), model: true, since: never, now: r.Now}
 		if r.Random(oneInTries) == 0 {
-			since = r.Now - neglect
+			by.since = r.Now - neglect
 		}
-		score := func(c *Candidates, i int, x *answer) float64 { return a.score(c, i, x, hot, since, r.Now) }
-		if i, ok := a.answers.choose(c, r, score, removalsOf(rate)); ok {
+		if i, ok := a.answers.choose(c, r, by, removalsOf(rate)); ok {
 			return i
 		}
 	}
 	return bestDrawn(c, r)
 }
 
-// score is what a request would take at an instance that answered, and what it costs that some
-// fail there.
-func (a *Adaptive) score(c *Candidates, i int, x *answer, hot float64, since, now time.Duration) float64 {
-	inFlight, price := x.inFlight()/c.weights[i], x.node.failing.price(now)
-	neglected := time.Duration(x.node.begun.Load()) < since
-	if capacity := x.node.capacity.load(); capacity.Known() {
-		if neglected && inFlight+1 <= capacity.Parallelism {
-			return 0
-		}
-		return price * capacity.Latency(inFlight)
-	}
-	if neglected && inFlight <= hot {
-		return 0
-	}
-	return price * byTemperature(c, i, x, hot)
+// rule is how answers are scored: what a request would take at an instance, the least wins.
+type rule struct {
+	hot   float64       // more requests in flight are too many, by Prequal's rule
+	model bool          // the fleet's knowledge goes first, where there is any
+	since time.Duration // whoever got no request since gets one; never: nobody does
+	now   time.Duration
 }
 
-// byTemperature is Prequal's rule, as a score: a cold instance counts by its latency, a hot
-// one comes after all others, by its requests in flight.
-func byTemperature(c *Candidates, i int, x *answer, hot float64) float64 {
-	inFlight := x.inFlight() / c.weights[i]
-	if inFlight > hot {
-		return math.MaxFloat32 * (inFlight + 1)
+func (by *rule) score(c *Candidates, i int, x *answer) float64 {
+	inFlight := x.inFlight()
+	if w := c.weights[i]; w != 1 { // saves a division, mostly
+		inFlight /= w
 	}
-	return float64(x.report.Latency)
+	took, waits := float64(x.report.Latency), inFlight > by.hot
+	if waits {
+		took = math.MaxFloat32 * (inFlight + 1)
+	}
+	if by.model {
+		if idle, slope := x.node.capacity.line(); idle > 0 {
+			took = max(idle, (inFlight+1)*slope)
+			waits = took > idle
+		}
+	}
+	if by.since != never && !waits && time.Duration(x.node.begun.Load()) < by.since {
+		took = 0
+	}
+	if by.model {
+		return doubtedLast(x.node, took*x.node.failing.price(by.now))
+	}
+	return took
 }
 
 // Ask implements [Prober]. Whose load to learn is left to chance, so that the answers are
@@ -137,6 +141,7 @@ func (a *Adaptive) Ask(c *Candidates, r Request, ask func(*Node)) {
 	if c.Len() < 2 {
 		return
 	}
+	a.doubts.look(c, r.Now)
 	perRequest := a.options.ProbesPerRequest
 	probes := a.probes.Add(int64(perRequest * 1000))
 	looks := a.looks.Add(int64(max(samples, perRequest) * 1000))

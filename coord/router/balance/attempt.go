@@ -82,6 +82,7 @@ func (a Attempt) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
 	n.mu.Lock()
 	if speed != Unrelated {
 		n.latency.observe(now, took, failed, speed == AtLeast)
+		n.experience.add(now, took, failed)
 	}
 	if current {
 		n.failing.observe(now, failed)

@@ -11,6 +11,8 @@ import (
 // Choice is what a pool thinks of one instance.
 type Choice struct {
 	Member   Member
+	Forced   bool // an operator took it out, whatever its state
+	Known    bool // this caller may use it: it serves, and is in the caller's subset
 	State    State
 	Reason   Reason
 	Ramp     float64 // share of its traffic while it comes back, otherwise 1
@@ -33,10 +35,14 @@ func (p *Pool) Explain(now time.Duration) []Choice {
 	for i, n := range t.rotation.nodes {
 		weights[n] = t.rotation.weights[i]
 	}
+	known := make(map[*Node]bool, len(p.known))
+	for _, n := range p.known {
+		known[n] = true
+	}
 	choices := make([]Choice, 0, len(p.sorted))
 	for _, n := range p.sorted {
 		c := Choice{
-			Member: *n.member.Load(), State: State(n.state.Load()), Reason: n.reason, Ramp: n.ramp(now), Weight: weights[n],
+			Member: *n.member.Load(), Forced: p.forced[n.id], Known: known[n], State: State(n.state.Load()), Reason: n.reason, Ramp: n.ramp(now), Weight: weights[n],
 			Latency: time.Duration(n.latency.read(now)), InFlight: int(n.inFlight.Load()), Episode: n.episode,
 			Vouched: n.vouched.Load(), Verdict: n.verdict,
 		}

@@ -24,10 +24,18 @@ func bestDrawn(c *Candidates, r Request) int {
 	if best < 0 || len(c.nodes) == 1 {
 		return best
 	}
+	for range 2 { // better one that is not doubted, but not at any price
+		if !c.nodes[best].doubted.Load() {
+			break
+		}
+		if i := c.Draw(r); i >= 0 {
+			best = i
+		}
+	}
 	took, known := c.told(best, r.Now)
 	for drawn := 1; known && drawn < mostDrawn; drawn++ {
 		i := c.Draw(r)
-		if i < 0 || i == best {
+		if i < 0 || i == best || c.nodes[i].doubted.Load() {
 			continue
 		}
 		t, ok := c.told(i, r.Now)
@@ -42,7 +50,10 @@ func bestDrawn(c *Candidates, r Request) int {
 	if known {
 		return best
 	}
-	return c.cheaper(best, c.another(best, r), r.Now)
+	if other := c.another(best, r); other < 0 || !c.nodes[other].doubted.Load() {
+		return c.cheaper(best, other, r.Now)
+	}
+	return best
 }
 
 // told predicts what a request would take at an instance that told its load lately and

@@ -42,9 +42,11 @@ type Node struct {
 	vouched  atomic.Bool   // the fleet speaks against it, this router's own experience for it
 	trusted  atomic.Bool   // unconfirmed, but this router reached it
 	refusing atomic.Bool   // its last answer was none: the connection was refused
+	doubted  atomic.Bool   // what it says of its load is not believed
 
-	mu     sync.Mutex // of the record; taken after pool.mu, never before
-	record record
+	mu         sync.Mutex // of what follows; taken after pool.mu, never before
+	record     record
+	experience experience
 
 	// Guarded by pool.mu.
 	verdict  *signal.Verdict // nil when the fleet does not know it

@@ -62,6 +62,9 @@ func (p *plan) plots(stdout io.Writer) error {
 	return nil
 }
 
+// firstLoadStyle is that of the first load in the second picture.
+const firstLoadStyle = 4
+
 // series is a line in a plot.
 type series struct {
 	name      string
@@ -86,7 +89,7 @@ func (p *plan) byProbes() ([]series, error) {
 			return nil, err
 		}
 		for i, f := range figures {
-			lines[i].name, lines[i].style = fmt.Sprintf("load %.2f", f.Load), i
+			lines[i].name, lines[i].style = fmt.Sprintf("load %.2f", f.Load), firstLoadStyle+i
 			lines[i].p99 = append(lines[i].p99, plotter.XY{X: probes, Y: float64(f.P99 / theirs[i].P99)})
 			lines[i].p999 = append(lines[i].p999, plotter.XY{X: probes, Y: float64(f.P999 / theirs[i].P999)})
 		}
@@ -101,7 +104,7 @@ func tailsByProbes(lines []series) []*plot.Plot {
 		title string
 		of    func(series) plotter.XYs
 	}{{"p99", func(s series) plotter.XYs { return s.p99 }}, {"p99.9", func(s series) plotter.XYs { return s.p999 }}} {
-		panel := panelOf(tail.title+" over Prequal's with 3 probes", "probes a request, at most", ticks)
+		panel := panelOf(tail.title+" over Prequal's with 3 probes", "probes a request, at most", []float64{0, 1, 2, 3, 4, 5}, ticks)
 		even := plotter.NewFunction(func(float64) float64 { return 1 })
 		even.XMin, even.XMax, even.Samples = 0, probesPlotted[len(probesPlotted)-1], 2
 		even.LineStyle = draw.LineStyle{Color: color.Gray{90}, Width: vg.Points(1), Dashes: []vg.Length{vg.Points(4), vg.Points(3)}}
@@ -121,7 +124,7 @@ func tailsByLoad(all []figures, policies []string) []*plot.Plot {
 		title string
 		of    func(figures) millis
 	}{{"p99", func(f figures) millis { return f.P99 }}, {"p99.9", func(f figures) millis { return f.P999 }}} {
-		panel := panelOf(tail.title+" in ms (deadline 5000)", "load: offered work over what the allocations can do", ticks)
+		panel := panelOf(tail.title+" in ms (deadline 5000)", "load", loadsOf(all), ticks)
 		for style, name := range policies {
 			var line plotter.XYs
 			for _, f := range all {
@@ -145,16 +148,22 @@ func keysOf(policies []string) []series {
 	return keys
 }
 
+func loadsOf(all []figures) []float64 {
+	var loads []float64
+	for _, f := range all {
+		if !slices.Contains(loads, f.Load) {
+			loads = append(loads, f.Load)
+		}
+	}
+	return loads
+}
+
 // panelOf returns an empty plot with a logarithmic scale.
-func panelOf(title, x string, ticks []float64) *plot.Plot {
+func panelOf(title, x string, xs, ys []float64) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text = title, x
 	p.Y.Scale = plot.LogScale{}
-	marks := make([]plot.Tick, len(ticks))
-	for i, v := range ticks {
-		marks[i] = plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', -1, 64)}
-	}
-	p.Y.Tick.Marker = plot.ConstantTicks(marks)
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticksAt(xs), ticksAt(ys)
 	p.Title.TextStyle.Font = sans(12)
 	p.Title.Padding = vg.Points(6)
 	p.X.Label.TextStyle.Font = sans(11)
@@ -163,6 +172,14 @@ func panelOf(title, x string, ticks []float64) *plot.Plot {
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{225}, color.Gray{225}
 	p.Add(grid)
 	return p
+}
+
+func ticksAt(values []float64) plot.ConstantTicks {
+	ticks := make(plot.ConstantTicks, len(values))
+	for i, v := range values {
+		ticks[i] = plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', -1, 64)}
+	}
+	return ticks
 }
 
 func sans(size float64) font.Font {
@@ -202,7 +219,7 @@ func drawn(panels []*plot.Plot, keys []series, width, height vg.Length) ([]byte,
 	c := vgsvg.NewWith(vgsvg.UseWH(width, height))
 	dc := draw.New(c)
 	dc.SetColor(color.White)
-	dc.Fill(dc.Rectangle.Path())
+	dc.Fill(dc.Path())
 	each := (width - keyWidth - margin) / vg.Length(len(panels))
 	for i, p := range panels {
 		left := margin + each*vg.Length(i)
