@@ -66,7 +66,7 @@ func (p *Pool) learn(n *Node, now time.Duration) bool {
 	}
 	n.latency.prior.Store(int64(prior))
 	n.capacity.store(can)
-	n.failing.prior.Store(math.Float64bits(blame))
+	n.failing.blame(blame)
 	if n.verdict == nil || n.verdict.State == signal.Good && n.verdict.Weight >= 1 {
 		n.vouched.Store(false)
 		return false

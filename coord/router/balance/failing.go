@@ -28,6 +28,7 @@ const (
 // those: to all that looks at load it is the best of all. Reads are lock-free; the node's lock
 // serialises writers.
 type failing struct {
+	some  atomic.Bool   // there is anything but zero below; late by a second where both change at once
 	value atomic.Uint64 // float64
 	at    atomic.Int64
 	prior atomic.Uint64 // float64: what the fleet says
@@ -46,9 +47,17 @@ func (f *failing) read(now time.Duration) float64 {
 }
 
 // price is what a request costs there, relative to an instance that never fails.
-func (f *failing) price(now time.Duration) float64 { return 1 + failureCost*f.read(now) }
+func (f *failing) price(now time.Duration) float64 {
+	if !f.some.Load() {
+		return 1 // mostly; it is asked for each answer that is compared
+	}
+	return 1 + failureCost*f.read(now)
+}
 
 func (f *failing) observe(now time.Duration, failed bool) {
+	if !failed && !f.some.Load() {
+		return
+	}
 	value := f.read(now)
 	if failed {
 		value += failureStep * (1 - value)
@@ -60,7 +69,17 @@ func (f *failing) observe(now time.Duration, failed bool) {
 	}
 	f.value.Store(math.Float64bits(value))
 	f.at.Store(int64(now))
+	f.some.Store(value != 0 || f.prior.Load() != 0)
+}
+
+// blame takes over what the fleet says.
+func (f *failing) blame(part float64) {
+	f.prior.Store(math.Float64bits(part))
+	f.some.Store(part != 0 || f.value.Load() != 0)
 }
 
 // reset forgets this router's own part.
-func (f *failing) reset() { f.value.Store(f.prior.Load()) }
+func (f *failing) reset() {
+	f.value.Store(f.prior.Load())
+	f.some.Store(f.prior.Load() != 0)
+}
