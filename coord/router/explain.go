@@ -37,11 +37,9 @@ type Choice struct {
 	Episode  int           // how often this router took it out since it was last well for long
 	Hold     time.Duration // until it is probed, when it is ejected
 
-	// Capacity is what the fleet's signals say it can do, and Load what it said last of
-	// itself to this router, LoadAge ago. Either may not be known.
-	Capacity balance.Capacity
-	Load     balance.Load
-	LoadAge  time.Duration
+	Capacity balance.Capacity // what it can do, as far as the fleet's signals tell
+	Load     *balance.Report  // what it said last of itself to this router, nil when nothing
+	LoadAge  time.Duration    // since then
 
 	// Forced is the operator's word that keeps it out, nil when there is none.
 	Forced *override.Override
@@ -254,11 +252,11 @@ func (s *service) choices() []Choice {
 		choices[i] = Choice{
 			Member: c.Member.Target.(*target).member, State: stateOf(c), Reason: string(c.Reason),
 			Weight: c.Weight * c.Ramp, Latency: c.Latency, InFlight: c.InFlight,
-			Episode: int(c.Episode), Hold: c.Hold, Capacity: c.Capacity, Load: c.Load,
+			Episode: int(c.Episode), Hold: c.Hold, Capacity: c.Capacity,
 			Forced: forced.Ejected(c.Member.ID), Verdict: c.Verdict, Vouched: c.Vouched,
 		}
 		if c.Load.Known() {
-			choices[i].LoadAge = max(now-c.Load.At, 0)
+			choices[i].Load, choices[i].LoadAge = &c.Load.Report, max(now-c.Load.At, 0)
 		}
 	}
 	return choices

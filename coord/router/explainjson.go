@@ -215,7 +215,7 @@ func (c Choice) MarshalJSON() ([]byte, error) {
 	if c.Capacity.Known() {
 		j.Capacity = &capacityJSON{seconds(c.Capacity.Demand), c.Capacity.Parallelism}
 	}
-	if c.Load.Known() {
+	if c.Load != nil {
 		j.Load = &loadJSON{c.Load.InFlight, seconds(c.Load.Latency), seconds(c.LoadAge)}
 	}
 	if v := c.Verdict; v != nil {

@@ -76,7 +76,7 @@ restore". Requests that are there go on.`,
 					return err
 				}
 				if 2*left.rotation < left.inService {
-					fmt.Fprintf(c.ErrOrStderr(), "warning: %d of %d instances of %s in service are left in rotation\n", left.rotation, left.inService, service)
+					fmt.Fprintf(c.ErrOrStderr(), "warning: of the %d instances of %s in service, %d stay in rotation: fewer than half\n", left.inService, service, left.rotation)
 				}
 				return f.set(ctx, c, client, override.Override{Service: service, Kind: override.Eject, Instance: instance, State: override.Ejected},
 					fmt.Sprintf("%s of %s is out of rotation", instance, service))

@@ -150,20 +150,20 @@ func decisionText(d *router.Decision) string {
 }
 
 func settingsText(s *rules.Settings) string {
-	timeout := "the caller's deadline"
+	timeout := "no timeout but the caller's"
 	if s.Timeout > 0 {
-		timeout = "at most " + s.Timeout.String()
+		timeout = "timeout " + s.Timeout.String()
 	}
 	retry := "no retry"
 	if s.Retry.Attempts > 1 {
 		retry = fmt.Sprintf("%d attempts on %s", s.Retry.Attempts, strings.Join(s.Retry.On, ", "))
 		if s.Retry.PerTryTimeout > 0 {
-			retry += fmt.Sprintf(", each at most %v", s.Retry.PerTryTimeout)
+			retry += fmt.Sprintf(", each %v", s.Retry.PerTryTimeout)
 		}
 	}
 	hedge := "no hedge"
 	if s.Hedge.Max > 0 {
-		hedge = fmt.Sprintf("hedged %d times after the %g quantile", s.Hedge.Max, s.Hedge.After)
+		hedge = fmt.Sprintf("%d more after the %g quantile of latency", s.Hedge.Max, s.Hedge.After)
 	}
 	return strings.Join([]string{timeout, retry, hedge}, "; ")
 }
@@ -203,7 +203,7 @@ func why(c *router.Choice) string {
 		}
 		list = append(list, text)
 	}
-	if c.Load.Known() {
+	if c.Load != nil {
 		list = append(list, fmt.Sprintf("%d in flight there %v ago", c.Load.InFlight, c.LoadAge.Round(time.Millisecond)))
 	}
 	return cmp.Or(strings.Join(slices.Compact(list), "; "), "-")
