@@ -110,7 +110,7 @@ document with all settings as they hold without one, to begin with.`,
 func routingDocument(ctx context.Context, s *versioned.Store, service string, revision int64) (versioned.Document, error) {
 	doc, err := s.Get(ctx, rules.DocumentName(service), revision)
 	if errors.Is(err, versioned.ErrNotFound) {
-		what := fmt.Sprintf("%s has no routing document: the defaults hold", service)
+		what := service + " has no routing document: the defaults hold"
 		if revision > 0 {
 			what = fmt.Sprintf("the routing document of %s has no revision %d", service, revision)
 		}

@@ -109,25 +109,25 @@ func pair(flag, text string) (name, value string, err error) {
 
 // String says the question in words.
 func (q *question) String() string {
-	s := q.method + " " + q.path
+	words := []string{q.method + " " + q.path}
 	if q.grpc != "" {
-		s = q.grpc
+		words[0] = q.grpc
 	}
 	for _, with := range []struct {
 		what string
 		list []string
-	}{{"header", q.headers}, {"cookie", q.cookies}, {"claim", q.claims}} {
+	}{{"header ", q.headers}, {"cookie ", q.cookies}, {"claim ", q.claims}} {
 		for _, text := range with.list {
-			s += fmt.Sprintf(", %s %s", with.what, text)
+			words = append(words, with.what+text)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(q.labels)) {
-		s += fmt.Sprintf(", from a caller with label %s=%s", key, q.labels[key])
+		words = append(words, fmt.Sprintf("from a caller with label %s=%s", key, q.labels[key]))
 	}
 	if q.zone != "" {
-		s += ", from zone " + q.zone
+		words = append(words, "from zone "+q.zone)
 	}
-	return s
+	return strings.Join(words, ", ")
 }
 
 func routeExplain() *cobra.Command {

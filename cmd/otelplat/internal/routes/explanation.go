@@ -109,7 +109,7 @@ func stepText(s *rules.Step) string {
 	if s.Share <= 0 {
 		return "does not take it: " + line(s.Misses)
 	}
-	text := fmt.Sprintf("takes %s", percent(s.Share))
+	text := "takes " + percent(s.Share)
 	var arms []string
 	for _, a := range s.Arms {
 		arms = append(arms, fmt.Sprintf("%s %s", a.Variant, percent(a.Share)))
@@ -137,10 +137,9 @@ func decisionText(d *router.Decision) string {
 	default:
 		text += " to variant " + d.Variant
 	}
-	switch {
-	case who == "":
+	if who == "" {
 		text += "; nobody can take it"
-	default:
+	} else {
 		text += "; one of " + who
 	}
 	if d.Admit < 1 {

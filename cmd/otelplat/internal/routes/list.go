@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -186,7 +187,7 @@ func Table(w io.Writer, rows []Row) error {
 		r := &rows[i]
 		revision := "defaults"
 		if r.Revision > 0 {
-			revision = fmt.Sprint(r.Revision)
+			revision = strconv.FormatInt(r.Revision, 10)
 		}
 		if r.Refused != "" {
 			revision += " (refused)"
