@@ -91,6 +91,10 @@ type Decision struct {
 	Admit    float64 // of those, how many the breakers let through
 	Settings rules.Settings
 
+	// Repeatable says that the request may be sent twice, by its method: retried after more
+	// than a refused connection, or hedged.
+	Repeatable bool
+
 	// Instances are the ids of those in rotation that can get it. Fallback says that none
 	// of the variant is in rotation, so that all others stand in.
 	Instances []string
@@ -195,6 +199,7 @@ func (s *service) explainDecisions(e *Explanation, table *rules.Table, req *rule
 	}
 	for i := range e.Decisions {
 		d := &e.Decisions[i]
+		d.Repeatable = d.Settings.Retry.Repeatable(req)
 		d.Instances = inRotation(e.Choices, table.Variant(d.Variant), protocol)
 		if d.Variant != "" && len(inRotation(e.Choices, table.Variant(d.Variant), "")) == 0 {
 			d.Fallback, d.Instances = true, inRotation(e.Choices, nil, protocol)

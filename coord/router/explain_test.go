@@ -182,6 +182,15 @@ func TestAnExplanationNamesWhoKeepsAnInstanceOut(t *testing.T) {
 	}
 }
 
+func TestAnExplanationTellsWhetherARequestMayBeSentTwice(t *testing.T) {
+	r := explained(t)
+	for method, want := range map[string]bool{"GET": true, "POST": false} {
+		if d := mustExplain(t, r, rules.Request{Method: method, Path: "/"}).Decisions[0]; d.Repeatable != want {
+			t.Errorf("%s is repeatable: %v", method, d.Repeatable)
+		}
+	}
+}
+
 func TestAnExplanationSendsAndCountsNothing(t *testing.T) {
 	r := explained(t)
 	for range 3 {

@@ -62,13 +62,14 @@ type partJSON struct {
 }
 
 type decisionJSON struct {
-	Route     string       `json:"route,omitempty"`
-	Variant   string       `json:"variant,omitempty"`
-	Share     float64      `json:"share"`
-	Admit     float64      `json:"admit"`
-	Settings  settingsJSON `json:"settings"`
-	Instances []string     `json:"instances"`
-	Fallback  bool         `json:"fallback,omitempty"`
+	Route      string       `json:"route,omitempty"`
+	Variant    string       `json:"variant,omitempty"`
+	Share      float64      `json:"share"`
+	Admit      float64      `json:"admit"`
+	Settings   settingsJSON `json:"settings"`
+	Repeatable bool         `json:"repeatable"`
+	Instances  []string     `json:"instances"`
+	Fallback   bool         `json:"fallback,omitempty"`
 }
 
 // settingsJSON are settings in the words of a document.
@@ -189,7 +190,7 @@ func (e Explanation) MarshalJSON() ([]byte, error) {
 	for i := range e.Decisions {
 		d := &e.Decisions[i]
 		j.Decisions = append(j.Decisions, decisionJSON{
-			d.Route, d.Variant, d.Share, d.Admit, newSettingsJSON(&d.Settings), append([]string{}, d.Instances...), d.Fallback,
+			d.Route, d.Variant, d.Share, d.Admit, newSettingsJSON(&d.Settings), d.Repeatable, append([]string{}, d.Instances...), d.Fallback,
 		})
 	}
 	for i := range e.Breakers {

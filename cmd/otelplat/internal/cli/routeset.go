@@ -45,8 +45,8 @@ func (w *rewriting) write(ctx context.Context, c *cobra.Command, s *versioned.St
 	}
 	name := rules.DocumentName(service)
 	if w.dryRun {
-		old := fmt.Sprintf("%s revision %d", name, before.Revision.Number)
-		_, err := c.OutOrStdout().Write(diff.Diff(old, before.Content, name+" as it would be", text))
+		old := fmt.Sprintf("%s@%d", name, before.Revision.Number)
+		_, err := c.OutOrStdout().Write(diff.Diff(old, before.Content, name+"@new", text))
 		return err
 	}
 	rev, err := s.Put(ctx, name, text, w.options())

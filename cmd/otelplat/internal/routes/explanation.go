@@ -37,7 +37,7 @@ func (a *Answer) Print(w io.Writer) error {
 	for i := range e.Decisions {
 		d := &e.Decisions[i]
 		part(first(i, "decision"), "%s", decisionText(d))
-		part("", "%s", settingsText(&d.Settings))
+		part("", "%s", settingsText(d))
 	}
 	for i := range e.Breakers {
 		b := &e.Breakers[i]
@@ -148,7 +148,8 @@ func decisionText(d *router.Decision) string {
 	return text
 }
 
-func settingsText(s *rules.Settings) string {
+func settingsText(d *router.Decision) string {
+	s := &d.Settings
 	timeout := "no timeout but the caller's"
 	if s.Timeout > 0 {
 		timeout = "timeout " + s.Timeout.String()
@@ -164,7 +165,11 @@ func settingsText(s *rules.Settings) string {
 	if s.Hedge.Max > 0 {
 		hedge = fmt.Sprintf("%d more after the %g quantile of latency", s.Hedge.Max, s.Hedge.After)
 	}
-	return strings.Join([]string{timeout, retry, hedge}, "; ")
+	text := strings.Join([]string{timeout, retry, hedge}, "; ")
+	if !d.Repeatable && (s.Retry.Attempts > 1 || s.Hedge.Max > 0) {
+		text += "; not of retry.methods: sent again only if a connection was refused"
+	}
+	return text
 }
 
 func instances(w io.Writer, choices []router.Choice) {

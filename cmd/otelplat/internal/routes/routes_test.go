@@ -80,7 +80,7 @@ func TestAnAnswerForPeople(t *testing.T) {
 				{Route: "checkout", Share: 0.5, Arms: []rules.Part{{Variant: "stable", Share: 0.4}, {Variant: "canary", Share: 0.1}}},
 			},
 			Decisions: []router.Decision{
-				{Route: "checkout", Variant: "stable", Share: 0.4, Admit: 1, Settings: settings, Instances: []string{"orders-1", "orders-2"}},
+				{Route: "checkout", Variant: "stable", Share: 0.4, Admit: 1, Settings: settings, Repeatable: true, Instances: []string{"orders-1", "orders-2"}},
 				{Route: "checkout", Variant: "canary", Share: 0.1, Admit: 1, Settings: settings, Instances: []string{"orders-1", "orders-2"}, Fallback: true},
 				{Share: 0.5, Admit: 0.25, Settings: none},
 			},
