@@ -25,7 +25,8 @@
 // does one that the fleet says is bad ([signal.Judge]), whether this router sent to it
 // or not, unless its own last 20 requests all succeeded within 5 s. The fleet's verdict
 // takes out at most half. With fewer than half left all are used again.
-// [Router.Explain] tells where each instance stands, and why.
+// [Router.Explain] tells where each instance stands, and why; [Router.ExplainRequest] what
+// would become of a request.
 //
 // # What it tells the fleet
 //
