@@ -62,15 +62,21 @@ type Adaptive struct {
 	options  AdaptiveOptions
 	reuse    func(rate float64) float64 // see usesOf
 	answers  answers
-	hot      quantile     // of the requests in flight that were heard of
-	median   median       // of latency
-	answered rate         // a request
-	asked    rate         // a request
+	_        apart
+	hot      quantile // of the requests in flight that were heard of
+	answered rate     // a request
+	asked    rate     // a request
+	_        apart
+	median   median // of latency
+	_        apart
 	looks    atomic.Int64 // owed, in thousandths
 	probes   atomic.Int64 // allowed, in thousandths
 	bucket   bucket
 	doubts   doubts
 }
+
+// apart keeps what each request writes off the cache line of what each request reads.
+type apart [64]byte
 
 // NewAdaptive returns the policy for one pool.
 func NewAdaptive(o AdaptiveOptions) *Adaptive {

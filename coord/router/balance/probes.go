@@ -32,6 +32,7 @@ func (a *answer) inFlight() float64 { return float64(a.report.InFlight) + float6
 // twice, which is harmless.
 type answers struct {
 	slots [poolSize]atomic.Pointer[answer]
+	_     apart
 	turn  atomic.Uint32 // the next to be removed is the worst, or the oldest
 	debt  atomic.Int64  // removals owed, in thousandths
 }
