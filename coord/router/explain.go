@@ -7,6 +7,7 @@ import (
 
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/router/balance"
+	"github.com/otelplat/platform/coord/router/internal/breaker"
 	"github.com/otelplat/platform/coord/router/override"
 	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/coord/signal"
@@ -220,9 +221,10 @@ func inRotation(choices []Choice, of *discovery.Selector, protocol string) []str
 	return ids
 }
 
-// admits returns which part of the requests pass: a breaker that does not act lets all.
+// admits returns which part of the requests pass: a breaker that does not act lets all, unless
+// an operator has spoken.
 func (b *Breaker) admits() float64 {
-	if b.Mode != rules.Act {
+	if b.Mode != rules.Act && b.Rule != breaker.ByOperator.String() {
 		return 1
 	}
 	return b.Admit

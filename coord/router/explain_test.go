@@ -71,7 +71,7 @@ func explained(t *testing.T) *router.Router {
 	}
 	r, _, _ := newRouter(t, table(t,
 		instanceOf("a", "1", "z1"), instanceOf("b", "1", "z1"), instanceOf("c", "2", "z2"), instanceOf("d", "2", "z1")),
-		router.WithSignals(signals), router.WithOverrides(forced), router.WithRules(document(t, explainedDocument)),
+		router.WithSignals(signals), router.WithOverrides(forced), router.WithRules(documentOf(t, explainedDocument)),
 		router.WithZone("z1"), router.WithCaller("storefront-1", map[string]string{"service": "storefront"}))
 	t.Cleanup(func() { r.Close(); signals.Close(); forced.Close() })
 	if err := r.Ready(t.Context(), "orders"); err != nil {
@@ -108,11 +108,11 @@ func TestAnExplanationNamesWhatDecidesARequest(t *testing.T) {
 			[]router.Decision{{Share: 1, Admit: 1, Instances: []string{"a", "c"}}}, 0,
 		},
 		{
-			"a split has both arms; a breaker that only observes lets all through",
+			"a split has both arms; what an operator forces holds, though the breaker itself only observes",
 			rules.Request{Method: "GET", Path: "/checkout"},
 			[]router.Decision{
-				{Route: "checkout", Variant: "stable", Share: 0.75, Admit: 1, Instances: []string{"a"}},
-				{Route: "checkout", Variant: "canary", Share: 0.25, Admit: 1, Instances: []string{"c"}},
+				{Route: "checkout", Variant: "stable", Share: 0.75, Admit: 0, Instances: []string{"a"}},
+				{Route: "checkout", Variant: "canary", Share: 0.25, Admit: 0, Instances: []string{"c"}},
 			}, 0,
 		},
 		{

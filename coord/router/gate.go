@@ -63,6 +63,12 @@ func (g *gate) share(now time.Duration) float64 {
 	return g.breaker.Share(now, breaker.Forced(g.forced.Load()), g.fleet.Load()) //nolint:gosec // one of three
 }
 
+// acts reports whether the breaker keeps anybody out: its switch is on, or an operator has
+// spoken, who goes before the switch of what is automatic.
+func (g *gate) acts() bool {
+	return g.settings.Mode == rules.Act || breaker.Forced(g.forced.Load()) != breaker.NotForced //nolint:gosec // one of three
+}
+
 func (g *gate) decide(now time.Duration) breaker.Decision {
 	return g.breaker.Decide(now, breaker.Forced(g.forced.Load()), g.fleet.Load()) //nolint:gosec // one of three
 }
@@ -155,7 +161,7 @@ func (s *service) admit(now time.Duration, route string) error {
 
 func (s *service) pass(now time.Duration, g *gate) error {
 	share := g.share(now)
-	if share >= 1 || g.settings.Mode != rules.Act || rand.Float64() < share {
+	if share >= 1 || !g.acts() || rand.Float64() < share {
 		return nil
 	}
 	d := g.decide(now)
@@ -166,7 +172,7 @@ func (s *service) pass(now time.Duration, g *gate) error {
 // open reports whether nothing should be sent a second time.
 func (s *service) open(now time.Duration, route string) bool {
 	for _, r := range [...]string{"", route} {
-		if g := s.gates.of(r); g != nil && g.settings.Mode == rules.Act && g.share(now) < 1 {
+		if g := s.gates.of(r); g != nil && g.acts() && g.share(now) < 1 {
 			return true
 		}
 	}

@@ -41,7 +41,7 @@ func bestDrawn(c *Candidates, r Request) int {
 			known = false
 			break
 		}
-		if t < took {
+		if t*tie < took {
 			best, took = i, t
 		}
 	}
@@ -63,7 +63,8 @@ func (c *Candidates) told(i int, now time.Duration) (float64, bool) {
 	if !l.Known() || now-l.At > fresh || !capacity.Known() {
 		return 0, false
 	}
-	return n.failing.price(now) * capacity.Latency(float64(max(0, l.InFlight+n.InFlight()-l.Own))/c.weights[i]), true
+	took := capacity.Latency(float64(max(0, l.InFlight+n.InFlight()-l.Own)) / c.weights[i])
+	return n.failing.price(now) * (took + float64(bias)), true
 }
 
 // cheaper returns b where it costs clearly less than a, by this router's own requests.

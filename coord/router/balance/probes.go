@@ -21,6 +21,7 @@ type answer struct {
 	node   *Node
 	report Report
 	at     time.Duration
+	luck   float64      // 1 to 1 + evenly, see there
 	sent   atomic.Int32 // requests, on the strength of this answer
 	uses   int32
 }

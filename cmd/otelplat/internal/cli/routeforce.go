@@ -193,12 +193,8 @@ failed. Both end by themselves after --for. Auto ends them now: the fleet decide
 				if word == "auto" {
 					return f.release(ctx, c, client, o)
 				}
-				settings, err := breakerSettings(ctx, client, service, route)
-				if err != nil {
+				if err := knownRoute(ctx, client, service, route); err != nil {
 					return err
-				}
-				if settings.Mode != rules.Act {
-					fmt.Fprintf(c.ErrOrStderr(), "warning: the document's mode of this breaker is %s\n", settings.Mode)
 				}
 				o.State = override.Closed
 				what := breakerName(&o) + " is forced closed: all requests go,"
@@ -240,25 +236,22 @@ func (f *forcing) release(ctx context.Context, c *cobra.Command, client *coord.C
 	return nil
 }
 
-// breakerSettings returns what the document says of a breaker.
-func breakerSettings(ctx context.Context, client *coord.Client, service, route string) (rules.Breaker, error) {
+// knownRoute returns an error when the document has no such route.
+func knownRoute(ctx context.Context, client *coord.Client, service, route string) error {
 	doc, err := parsedDocument(ctx, client, service)
 	var bad *rules.Error
 	switch {
 	case errors.As(err, &bad): // routers go on with the one before, which nobody knows here
-		return rules.Default().Breaker, nil
-	case err != nil:
-		return rules.Breaker{}, err
-	case route == "":
-		return doc.Breaker, nil
+		return nil
+	case err != nil || route == "":
+		return err
 	}
-	at := slices.IndexFunc(doc.Routes, func(r rules.Route) bool { return r.Name == route })
-	if at < 0 {
-		e := &rules.UnknownRouteError{Route: route}
-		for i := range doc.Routes {
-			e.Routes = append(e.Routes, doc.Routes[i].Name)
+	e := &rules.UnknownRouteError{Route: route}
+	for i := range doc.Routes {
+		if doc.Routes[i].Name == route {
+			return nil
 		}
-		return rules.Breaker{}, e
+		e.Routes = append(e.Routes, doc.Routes[i].Name)
 	}
-	return doc.Routes[at].Breaker, nil
+	return e
 }
