@@ -12,6 +12,8 @@ import (
 	"github.com/otelplat/platform/coord/discovery"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 )
 
 // answer is a transport without a network.
@@ -54,7 +56,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 }
 
 // BenchmarkRPC is the router's overhead of a unary RPC: an interceptor, a choice among ten
-// connections, and the end. What "none" takes is gRPC's own, by TCP to one of the servers.
+// connections, and the end. What round_robin takes is gRPC's own, with the same servers.
 func BenchmarkRPC(b *testing.B) {
 	const method = "/grpc.health.v1.Health/Check"
 	var list []discovery.Instance
@@ -76,6 +78,14 @@ func BenchmarkRPC(b *testing.B) {
 			}
 		}
 	}
-	b.Run("none", func(b *testing.B) { bench(b, list[0].Endpoints[0].Address) })
+	b.Run("round_robin/size=10", func(b *testing.B) {
+		static := manual.NewBuilderWithScheme("static")
+		var state resolver.State
+		for _, in := range list {
+			state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: in.Endpoints[0].Address}}})
+		}
+		static.InitialState(state)
+		bench(b, "static:///orders", grpc.WithResolvers(static), grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"round_robin":{}}]}`))
+	})
 	b.Run("router/size=10", func(b *testing.B) { bench(b, "otelplat:///orders", r.DialOptions()...) })
 }
