@@ -61,7 +61,7 @@
 // DataLoss, is an error unless the document says otherwise; what the caller cancelled says
 // nothing. Each automatic act is an event with the figures and the thresholds, and another
 // one tells ten seconds later what it came to. [Router.Explain] tells where each instance
-// stands, and why.
+// stands, and why; [Router.ExplainRequest] what would become of a request.
 //
 // # What it does not do
 //

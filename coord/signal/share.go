@@ -80,7 +80,8 @@ func (w *Window) Failures() uint64 { return w.Errors + w.Timeouts + w.Refused }
 
 // Evidence is what the callers of an instance saw, over the shortest of the
 // last 1 to 10 s that holds [MinRequests] requests, or over the last 10 s when
-// none does (of a scope: see [Scope]). Callers holds those with the [MaxCallers]
+// none does (of a scope: see [Scope]), and what callers said last that were not heard in
+// that time, but a moment before. Callers holds those with the [MaxCallers]
 // smallest hashes: a uniform sample of all, which stays one when shares merge.
 type Evidence struct {
 	Seconds  uint32

@@ -62,15 +62,21 @@ type Adaptive struct {
 	options  AdaptiveOptions
 	reuse    func(rate float64) float64 // see usesOf
 	answers  answers
-	hot      quantile     // of the requests in flight that were heard of
-	median   median       // of latency
-	answered rate         // a request
-	asked    rate         // a request
+	_        apart
+	hot      quantile // of the requests in flight that were heard of
+	answered rate     // a request
+	asked    rate     // a request
+	_        apart
+	median   median // of latency
+	_        apart
 	looks    atomic.Int64 // owed, in thousandths
 	probes   atomic.Int64 // allowed, in thousandths
 	bucket   bucket
 	doubts   doubts
 }
+
+// apart keeps what each request writes off the cache line of what each request reads.
+type apart [64]byte
 
 // NewAdaptive returns the policy for one pool.
 func NewAdaptive(o AdaptiveOptions) *Adaptive {
@@ -89,45 +95,47 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 	// that the others get some.
 	if asked := enoughAsked * a.asked.value(); asked >= 1 || float64(r.Random(fine)) < asked*fine {
 		rate := a.answered.value()
-		hot := a.hot.value()
-		since := never // whoever got no request since
+		by := rule{hot: a.hot.value(), model: true, since: never, now: r.Now}
 		if r.Random(oneInTries) == 0 {
-			since = r.Now - neglect
+			by.since = r.Now - neglect
 		}
-		score := func(c *Candidates, i int, x *answer) float64 {
-			return doubtedLast(x.node, a.score(c, i, x, hot, since))
-		}
-		if i, ok := a.answers.choose(c, r, score, removalsOf(rate)); ok {
+		if i, ok := a.answers.choose(c, r, by, removalsOf(rate)); ok {
 			return i
 		}
 	}
 	return bestDrawn(c, r)
 }
 
-// score is what a request would take at an instance that answered.
-func (a *Adaptive) score(c *Candidates, i int, x *answer, hot float64, since time.Duration) float64 {
-	inFlight := x.inFlight() / c.weights[i]
-	neglected := time.Duration(x.node.begun.Load()) < since
-	if capacity := x.node.capacity.load(); capacity.Known() {
-		if neglected && inFlight+1 <= capacity.Parallelism {
-			return 0
-		}
-		return capacity.Latency(inFlight)
-	}
-	if neglected && inFlight <= hot {
-		return 0
-	}
-	return byTemperature(c, i, x, hot)
+// rule is how answers are scored: what a request would take at an instance, the least wins.
+type rule struct {
+	hot   float64       // more requests in flight are too many, by Prequal's rule
+	model bool          // the fleet's knowledge goes first, where there is any
+	since time.Duration // whoever got no request since gets one; never: nobody does
+	now   time.Duration
 }
 
-// byTemperature is Prequal's rule, as a score: a cold instance counts by its latency, a hot
-// one comes after all others, by its requests in flight.
-func byTemperature(c *Candidates, i int, x *answer, hot float64) float64 {
-	inFlight := x.inFlight() / c.weights[i]
-	if inFlight > hot {
-		return math.MaxFloat32 * (inFlight + 1)
+func (by *rule) score(c *Candidates, i int, x *answer) float64 {
+	inFlight := x.inFlight()
+	if w := c.weights[i]; w != 1 { // saves a division, mostly
+		inFlight /= w
 	}
-	return float64(x.report.Latency)
+	took, waits := float64(x.report.Latency), inFlight > by.hot
+	if waits {
+		took = math.MaxFloat32 * (inFlight + 1)
+	}
+	if by.model {
+		if idle, slope := x.node.capacity.line(); idle > 0 {
+			took = max(idle, (inFlight+1)*slope)
+			waits = took > idle
+		}
+	}
+	if by.since != never && !waits && time.Duration(x.node.begun.Load()) < by.since {
+		took = 0
+	}
+	if by.model {
+		return doubtedLast(x.node, took*x.node.failing.price(by.now))
+	}
+	return took
 }
 
 // Ask implements [Prober]. Whose load to learn is left to chance, so that the answers are

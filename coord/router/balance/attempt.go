@@ -85,6 +85,7 @@ func (a Attempt) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
 		n.experience.add(now, took, failed)
 	}
 	if current {
+		n.failing.observe(now, failed)
 		n.record.add(now, timed, failed)
 		if failed {
 			reason = n.record.condemns(now, a.pool.table.Load().ejection)

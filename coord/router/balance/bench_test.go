@@ -37,15 +37,6 @@ func lively(tb testing.TB, policy Policy, instances int) *world {
 	}
 	w.configure(func(s *Settings) { s.Policy = policy })
 	w.update()
-	for i := range 200 {
-		w.asks(nil, func(n *Node) Report { return Report{InFlight: i % 3, Latency: 10 * time.Millisecond} })
-	}
-	fill(policy)
-	return w
-}
-
-// fill makes the answers that a policy has last, as if as many came as are used up.
-func fill(policy Policy) {
 	var a *Adaptive
 	switch p := policy.(type) {
 	case *Adaptive:
@@ -53,15 +44,19 @@ func fill(policy Policy) {
 	case *Prequal:
 		a = &p.adaptive
 	default:
-		return
+		return w
 	}
-	for i := range a.answers.slots {
-		if x := a.answers.slots[i].Load(); x != nil {
-			x.uses = math.MaxInt32
-		}
+	a.median.add(10 * time.Millisecond) // slow enough to ask
+	for i := range 200 {
+		w.asks(nil, func(*Node) Report { return Report{InFlight: i % 3, Latency: 10 * time.Millisecond} })
+	}
+	// The answers last, as if as many came as are used up.
+	for i := range min(poolSize, instances) {
+		a.answers.slots[i].Load().uses = math.MaxInt32
 	}
 	a.asked.counted.Store(math.MaxUint32 / 2)
 	a.answered.counted.Store(0) // nothing is removed
+	return w
 }
 
 // BenchmarkPick is a request's whole cost: choosing, asking, and counting how it went.

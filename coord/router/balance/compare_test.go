@@ -131,7 +131,7 @@ func TestComparison(t *testing.T) {
 		},
 		"nor is who answered last of all": func(w *world) {
 			w.configure(func(s *Settings) { s.Ejection.Latency = 3 })
-			w.serves(enough, nil, nil)
+			w.serves(2*enough, nil, nil)
 			w.now += 2 * time.Second
 			w.ends(w.begin("i3"), 10*time.Millisecond, OK, Measured) // the others' have decayed
 			w.compares()

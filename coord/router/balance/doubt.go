@@ -21,9 +21,9 @@ const (
 	// load evens their latencies out.
 	slower = 2.0
 
-	// failing is the part of the answers from which on failures are more than bad luck, and
+	// failsOften is the part of the answers from which on failures are more than bad luck, and
 	// failingMore how many times the typical part.
-	failing     = 0.1
+	failsOften  = 0.1
 	failingMore = 2.0
 
 	// An experience is forgotten with the time constant experienceTime, and is worth nothing
@@ -104,7 +104,7 @@ func (d *doubts) look(c *Candidates, now time.Duration) {
 	took, failed := middle(d.took), middle(d.failed)
 	for i := range d.known {
 		k := &d.known[i]
-		k.node.doubted.Store(k.took > slower*took+float64(bias) || k.failed > max(failing, failingMore*failed))
+		k.node.doubted.Store(k.took > slower*took+float64(bias) || k.failed > max(failsOften, failingMore*failed))
 		k.node = nil // one that leaves is not kept
 	}
 }

@@ -63,12 +63,12 @@ func (c *Candidates) told(i int, now time.Duration) (float64, bool) {
 	if !l.Known() || now-l.At > fresh || !capacity.Known() {
 		return 0, false
 	}
-	return capacity.Latency(float64(max(0, l.InFlight+n.InFlight()-l.Own)) / c.weights[i]), true
+	return n.failing.price(now) * capacity.Latency(float64(max(0, l.InFlight+n.InFlight()-l.Own))/c.weights[i]), true
 }
 
 // cheaper returns b where it costs clearly less than a, by this router's own requests.
 func (c *Candidates) cheaper(a, b int, now time.Duration) int {
-	if b >= 0 && c.cost(b, now)*tie < c.cost(a, now) {
+	if b >= 0 && c.cost(b, now)*c.nodes[b].failing.price(now)*tie < c.cost(a, now)*c.nodes[a].failing.price(now) {
 		return b
 	}
 	return a

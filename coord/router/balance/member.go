@@ -30,6 +30,7 @@ type Node struct {
 	inFlight atomic.Int64
 	begun    atomic.Int64 // when this router last sent it a request, or came to know it
 	latency  latency
+	failing  failing
 	load     load          // as it said last
 	capacity capacity      // as the fleet knows it
 	probeDue atomic.Int64  // when the next probe may be sent; a probe in flight moves it

@@ -261,8 +261,11 @@ func TestOverrides(t *testing.T) {
 			if w.gets("i0") || !w.gets("i1") {
 				w.t.Error("want all but i0")
 			}
-			if c := w.choice("i0"); c.State != Active || c.Weight != 0 {
-				w.t.Errorf("state %v, weight %v: it is well, and not drawn", c.State, c.Weight)
+			if c := w.choice("i0"); c.State != Active || c.Weight != 0 || !c.Forced || c.Known {
+				w.t.Errorf("%+v: it is well, and not drawn because an operator said so", c)
+			}
+			if c := w.choice("i1"); c.Forced || !c.Known {
+				w.t.Errorf("%+v: nothing was said of it", c)
 			}
 			w.pool.Force(w.now, nil)
 			if !w.gets("i0") {

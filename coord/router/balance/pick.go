@@ -5,6 +5,8 @@ package balance
 import (
 	"math"
 	"time"
+
+	"github.com/otelplat/platform/internal/stablehash"
 )
 
 const (
@@ -51,10 +53,19 @@ func (t *table) candidates(r *Request) *Candidates {
 	if t.here == nil {
 		return t.rotation
 	}
-	if t.stays >= 1 || float64(r.Random(fine)) < t.stays*fine {
+	if t.stays >= 1 || r.chance() < t.stays {
 		return t.here
 	}
 	return t.elsewhere
+}
+
+// chance returns a number from 0 to 1 by which a request goes one way or another: of its own
+// where it has a key, so that equal keys go the same way.
+func (r *Request) chance() float64 {
+	if r.Key != 0 {
+		return float64(stablehash.Mix(r.Key+0x9e3779b97f4a7c15)>>11) / (1 << 53)
+	}
+	return float64(r.Random(fine)) / fine
 }
 
 // Pick chooses an instance and counts the request as in flight there; the caller

@@ -12,7 +12,8 @@ type Request struct {
 	// Usable says which instances the caller can reach; nil: all of them.
 	Usable func(*Node) bool
 
-	// Key is what consistent hashing goes by; 0: nothing, chance decides.
+	// Key is what consistent hashing goes by, and whether a request stays in the caller's zone;
+	// 0: nothing, chance decides.
 	Key uint64
 
 	// Variant limits the choice to the instances of one variant ([Settings.Variants]);

@@ -34,6 +34,8 @@ type Pool struct {
 	began    bool            // it had members before
 	compared time.Duration   // when instances were compared last
 	events   []Event         // to be told once mu is released
+	counted  int             // of them, how many know how many instances there are
+	telling  bool            // somebody tells events
 }
 
 // Kind is what happened.
@@ -73,8 +75,8 @@ type Figure struct {
 // minGap bounds the rate of probes from above.
 const minGap = 50 * time.Millisecond
 
-// New returns an empty pool. Observe, which may be nil, is told of decisions, in order,
-// without any lock held.
+// New returns an empty pool. Observe, which may be nil, is told of decisions: in order, one
+// at a time, with no lock held, so that it may call the pool.
 func New(s Settings, observe func(Event)) *Pool {
 	s.Variants = maps.Clone(s.Variants)
 	p := &Pool{settings: s, observe: observe, nodes: make(map[string]*Node)}
@@ -102,7 +104,8 @@ func (p *Pool) join(now time.Duration, members []Member) {
 	for _, n := range p.nodes {
 		n.presence = false
 	}
-	for _, m := range members {
+	for i := range members {
+		m := &members[i]
 		n := p.nodes[m.ID]
 		if n == nil {
 			n = &Node{id: m.ID, number: p.number()}
@@ -121,8 +124,9 @@ func (p *Pool) join(now time.Duration, members []Member) {
 		if !m.Unconfirmed {
 			n.trusted.Store(false) // to be earned again, should it ever vanish
 		}
-		if old := n.member.Load(); old == nil || *old != m {
-			n.member.Store(&m)
+		if old := n.member.Load(); old == nil || *old != *m {
+			own := *m
+			n.member.Store(&own)
 		}
 	}
 	changed := len(p.sorted) != len(p.nodes)
@@ -164,19 +168,36 @@ func (p *Pool) tryStep(now time.Duration) {
 	}
 }
 
-// unlock releases the pool and then tells what happened.
+// unlock releases the pool and then tells what happened, unless somebody else is at it, who
+// tells that too: in order, and with no lock held.
 func (p *Pool) unlock() {
-	events := p.events
-	p.events = nil
+	defer p.mu.Unlock()
 	t := p.table.Load()
-	for i := range events {
-		events[i].Instances, events[i].Rotation = t.instances, t.active
+	for i := p.counted; i < len(p.events); i++ {
+		p.events[i].Instances, p.events[i].Rotation = t.instances, t.active
 	}
+	p.counted = len(p.events)
+	if p.telling {
+		return
+	}
+	p.telling = true
+	defer func() { p.telling = false }() // also where the observer panics
+	for len(p.events) > 0 {
+		p.tell()
+	}
+}
+
+// tell tells the events that there are. The pool is locked before and after.
+func (p *Pool) tell() {
+	events := p.events
+	p.events, p.counted = nil, 0
 	p.mu.Unlock()
-	if p.observe != nil {
-		for _, e := range events {
-			p.observe(e)
-		}
+	defer p.mu.Lock()
+	if p.observe == nil {
+		return
+	}
+	for _, e := range events {
+		p.observe(e)
 	}
 }
 

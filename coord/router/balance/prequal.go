@@ -28,9 +28,7 @@ func NewPrequal(probesPerRequest, probesPerSecond float64) *Prequal {
 // Choose implements [Policy].
 func (p *Prequal) Choose(c *Candidates, r Request) int {
 	a := &p.adaptive
-	hot := a.hot.value()
-	score := func(c *Candidates, i int, x *answer) float64 { return byTemperature(c, i, x, hot) }
-	if i, ok := a.answers.choose(c, r, score, removalsOf(a.answered.value())); ok {
+	if i, ok := a.answers.choose(c, r, rule{hot: a.hot.value(), since: never}, removalsOf(a.answered.value())); ok {
 		return i
 	}
 	return c.any(r)

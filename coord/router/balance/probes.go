@@ -32,6 +32,7 @@ func (a *answer) inFlight() float64 { return float64(a.report.InFlight) + float6
 // twice, which is harmless.
 type answers struct {
 	slots [poolSize]atomic.Pointer[answer]
+	_     apart
 	turn  atomic.Uint32 // the next to be removed is the worst, or the oldest
 	debt  atomic.Int64  // removals owed, in thousandths
 }
@@ -65,9 +66,9 @@ type ranked struct {
 	score       float64
 }
 
-// choose returns the best answer, by the score that is least, and does the housekeeping of
+// choose returns the best answer, by the least score, and does the housekeeping of
 // one request. It returns false when fewer than two are left to choose from.
-func (p *answers) choose(c *Candidates, r Request, score func(*Candidates, int, *answer) float64, removals float64) (int, bool) {
+func (p *answers) choose(c *Candidates, r Request, by rule, removals float64) (int, bool) {
 	var pool [poolSize]ranked
 	n := 0
 	for i := range p.slots {
@@ -83,7 +84,7 @@ func (p *answers) choose(c *Candidates, r Request, score func(*Candidates, int, 
 		if place < 0 || !r.usable(a.node) {
 			continue // out of rotation, or not this caller's
 		}
-		pool[n] = ranked{a, i, place, score(c, place, a)}
+		pool[n] = ranked{a, i, place, by.score(c, place, a)}
 		n++
 	}
 	if n < 2 {

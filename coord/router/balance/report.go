@@ -66,17 +66,34 @@ func (c Capacity) Latency(inFlight float64) float64 {
 	return float64(c.Demand) * max(1, (inFlight+1)/c.Parallelism)
 }
 
-// capacity holds a Capacity for lock-free readers.
+// capacity holds a Capacity for lock-free readers. One that comes between two writes mixes two
+// that are known of the same instance, which is harmless.
 type capacity struct {
 	demand      atomic.Int64
 	parallelism atomic.Uint64
+	slope       atomic.Uint64 // demand / parallelism, so that who compares many does not divide
 }
 
 func (c *capacity) store(v Capacity) {
+	if !v.Known() {
+		v = Capacity{}
+	} else {
+		c.slope.Store(math.Float64bits(float64(v.Demand) / v.Parallelism))
+		c.parallelism.Store(math.Float64bits(v.Parallelism))
+	}
 	c.demand.Store(int64(v.Demand))
-	c.parallelism.Store(math.Float64bits(v.Parallelism))
 }
 
 func (c *capacity) load() Capacity {
-	return Capacity{time.Duration(c.demand.Load()), math.Float64frombits(c.parallelism.Load())}
+	demand := time.Duration(c.demand.Load())
+	if demand == 0 {
+		return Capacity{}
+	}
+	return Capacity{demand, math.Float64frombits(c.parallelism.Load())}
+}
+
+// line returns what [Capacity.Latency] is made of: what a request takes where nobody waits, and
+// what each in flight adds where somebody does. The first is 0 when the capacity is not known.
+func (c *capacity) line() (idle, slope float64) {
+	return float64(c.demand.Load()), math.Float64frombits(c.slope.Load())
 }

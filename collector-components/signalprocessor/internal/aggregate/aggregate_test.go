@@ -117,6 +117,41 @@ func TestWhoIsBelieved(t *testing.T) {
 	}
 }
 
+// Callers report once a second, each at a time of its own; a liar reports as often as it likes.
+func TestWhoSpeaksFirstInASecondIsNotAlone(t *testing.T) {
+	for _, honest := range []int{1, 2, 5} {
+		t.Run(fmt.Sprint(honest, " honest callers"), func(t *testing.T) {
+			f := newFleet(t)
+			target := Target{Service: "s", Instance: "a"}
+			tell := func(caller string, outcome Outcome, n uint64) {
+				m := &Measurement{Outcome: outcome, Count: n, Sum: float64(n) * 1.5, Buckets: []uint64{n}}
+				if err := f.Record(f.now, signal.HashCaller(caller), target, m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for step := range 100 { // of a quarter of a second
+				if step > 4 {
+					tell("liar", Error, 1000)
+				}
+				f.Look(f.now)
+				if step > 4 {
+					f.want(signal.Good, fmt.Sprint("after ", step, " quarters of a second"))
+					if c := f.merged().Circuit(""); c.State != signal.Closed {
+						t.Fatalf("after %d quarters of a second the circuit is %v", step, c)
+					}
+				}
+				f.now += 125 * time.Millisecond
+				for i := range honest {
+					if step%4 == (i+2)%4 {
+						tell(fmt.Sprint("honest-", i), OK, 30)
+					}
+				}
+				f.now += 125 * time.Millisecond
+			}
+		})
+	}
+}
+
 func TestALiarLowersTheWeightByLittle(t *testing.T) {
 	f := newFleet(t)
 	for range 10 {

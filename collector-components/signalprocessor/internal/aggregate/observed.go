@@ -76,8 +76,15 @@ func (o *observed) forgetCallers(now time.Duration) {
 	o.callers = slices.DeleteFunc(o.callers, func(c *caller) bool { return secondOf(now)-c.last > seconds })
 }
 
-// over is what callers saw over a length of seconds that ends with the current one. Seconds
-// before since do not count. The callers are put into room.
+// heardLately is for how many seconds, the current one included, a caller has a voice by what
+// it said last: callers report once a second, each at a time of its own. Without it who
+// reports first in a second, or several times in each, would for a moment be the only caller
+// that there is, and be believed.
+const heardLately = 3
+
+// over is what callers saw over a length of seconds that ends with the current one, and what
+// callers that were not heard in them said last, a moment ago. Seconds before since do not
+// count. The callers are put into room.
 func (o *observed) over(current, length, since int64, room []signal.Caller) signal.Evidence {
 	e := signal.Evidence{Seconds: uint32(length), Callers: room[:0]}
 	from := max(current-length+1, since)
@@ -89,6 +96,11 @@ func (o *observed) over(current, length, since int64, room []signal.Caller) sign
 	}
 	for _, c := range o.callers {
 		if c.last < from {
+			if at := c.slots[mod(c.last)]; c.last > current-heardLately && c.last >= since && at.requests > 0 {
+				e.Callers = append(e.Callers, signal.Caller{Hash: c.hash, Requests: at.requests, Failures: at.failures, Ejected: at.ejected})
+				e.Requests += at.requests
+				e.Failures += at.failures
+			}
 			continue
 		}
 		seen := signal.Caller{Hash: c.hash}
