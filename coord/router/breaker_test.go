@@ -329,7 +329,7 @@ func TestTheThresholdsOfABreakerAreTheDocuments(t *testing.T) {
 		documents := documentOf(t, "breaker: {requests: 5}\nejection: {mode: off}")
 		_, client, _ := on(t, n, table(t, a.Instance), router.WithRules(documents))
 		through, e := admitted(t, client, 50)
-		time.Sleep(time.Second) // it is told once a second
+		time.Sleep(1100 * time.Millisecond) // it is told once a second
 		if through != 5 || !strings.Contains(e.Why, "50 % of 5 requests") {
 			t.Errorf("%d went through: %v", through, e)
 		}
@@ -340,7 +340,7 @@ func TestTheThresholdsOfABreakerAreTheDocuments(t *testing.T) {
 		if through, _ := admitted(t, client, 50); through != 10 {
 			t.Errorf("with another threshold it begins anew: %d went through, want 10", through)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(1100 * time.Millisecond)
 		if names := heard.names(); len(names) < 3 || strings.Join(names[:3], " ") != "open close open" {
 			t.Errorf("told %v", names)
 		}
