@@ -29,7 +29,7 @@ func (s *service) heed(now time.Duration) {
 	if s.rules != nil {
 		if t := s.rules.Table(); t != s.table.Load() {
 			s.table.Store(t)
-			s.gates.reset(t)
+			s.resetGates(t)
 			s.pool.Configure(now, s.settings())
 		}
 	}
