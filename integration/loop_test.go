@@ -51,6 +51,7 @@ func TestTheLoop(t *testing.T) {
 	step("tokens that are taken back are refused", func(t *testing.T) { testRevoke(t, p) })
 	step("an order is a record and an event, and is counted alike everywhere", func(t *testing.T) { testOrder(t, p, s) })
 	step("a failing check takes an instance out of rotation", func(t *testing.T) { testHealth(t, p) })
+	step("an operator splits a route, and takes an instance out", func(t *testing.T) { testRoute(t, p) })
 	step("memory", func(t *testing.T) { testMemory(t, p) })
 	step("etcd away", func(t *testing.T) { testOutage(t, p, "etcd") })
 	step("collector away", func(t *testing.T) { testOutage(t, p, "collector") })

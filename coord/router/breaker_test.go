@@ -322,12 +322,15 @@ func TestABreakersLifeIsToldWithItsEffects(t *testing.T) {
 
 func TestTheThresholdsOfABreakerAreTheDocuments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		heard := listen(t)
 		n := newNetwork()
 		a := n.join("a")
 		a.status.Store(500)
 		documents := documentOf(t, "breaker: {requests: 5}\nejection: {mode: off}")
 		_, client, _ := on(t, n, table(t, a.Instance), router.WithRules(documents))
-		if through, e := admitted(t, client, 50); through != 5 || !strings.Contains(e.Why, "50 % of 5 requests") {
+		through, e := admitted(t, client, 50)
+		time.Sleep(1100 * time.Millisecond) // it is told once a second
+		if through != 5 || !strings.Contains(e.Why, "50 % of 5 requests") {
 			t.Errorf("%d went through: %v", through, e)
 		}
 		if err := documents.Put("orders", []byte("breaker: {requests: 10}\nejection: {mode: off}")); err != nil {
@@ -336,6 +339,10 @@ func TestTheThresholdsOfABreakerAreTheDocuments(t *testing.T) {
 		synctest.Wait()
 		if through, _ := admitted(t, client, 50); through != 10 {
 			t.Errorf("with another threshold it begins anew: %d went through, want 10", through)
+		}
+		time.Sleep(1100 * time.Millisecond)
+		if names := heard.names(); len(names) < 3 || strings.Join(names[:3], " ") != "open close open" {
+			t.Errorf("told %v", names)
 		}
 	})
 }

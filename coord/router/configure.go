@@ -29,7 +29,7 @@ func (s *service) heed(now time.Duration) {
 	if s.rules != nil {
 		if t := s.rules.Table(); t != s.table.Load() {
 			s.table.Store(t)
-			s.gates.reset(t)
+			s.resetGates(t)
 			s.pool.Configure(now, s.settings())
 		}
 	}
@@ -92,11 +92,12 @@ func (s *service) settings() balance.Settings {
 		settings.Ejection.Base = s.router.base
 	}
 	settings.Panic, settings.SlowStart = doc.Panic, doc.SlowStart
+	settings.Caller = s.router.caller
 	if doc.Zone.Prefer {
 		settings.Zone = s.router.zone
 	}
 	if doc.Subset.Enabled {
-		settings.Subset, settings.Caller, settings.Part = doc.Subset.Min, s.router.caller, s.part
+		settings.Subset, settings.Part = doc.Subset.Min, s.part
 	}
 	if key := policyKey(doc.Policy); s.pool == nil || key != s.policy {
 		s.policy = key

@@ -26,7 +26,9 @@
 // An instance is asked for its load ("probed") where this router's own traffic is too sparse
 // to know: twice for a request and 50 times a second for a service, at most, and not where
 // requests take less than 5 ms anyway. Servers of package otelplat answer that; others are
-// asked once in ten minutes, and chosen by what is seen of them.
+// asked once in ten minutes, and chosen by what is seen of them. What an instance says is
+// held against what this router measures there: one that takes clearly longer than the others,
+// or fails clearly more often, gets requests by chance only, whatever it says.
 //
 // # Who is left out
 //
@@ -59,7 +61,7 @@
 // DataLoss, is an error unless the document says otherwise; what the caller cancelled says
 // nothing. Each automatic act is an event with the figures and the thresholds, and another
 // one tells ten seconds later what it came to. [Router.Explain] tells where each instance
-// stands, and why.
+// stands, and why; [Router.ExplainRequest] what would become of a request.
 //
 // # What it does not do
 //
@@ -73,6 +75,7 @@
 // directory's last members, the last document and the last overrides; signals older than
 // [signal.MaxAge] are ignored, and what they kept out is probed. A router owns a goroutine,
 // one for each thing that it follows of a service, and those that ask for load, until Close.
-// A hedged request has a goroutine for each attempt, which ends with it. Close the router
+// A hedged request has a goroutine for each attempt, which ends with the attempt; an RPC
+// waits for those that lost, for they read its message. Close the router
 // before the directory, the signals, the documents and the overrides.
 package router

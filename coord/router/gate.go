@@ -63,6 +63,12 @@ func (g *gate) share(now time.Duration) float64 {
 	return g.breaker.Share(now, breaker.Forced(g.forced.Load()), g.fleet.Load()) //nolint:gosec // one of three
 }
 
+// acts reports whether the breaker keeps anybody out: its switch is on, or an operator has
+// spoken, who goes before the switch of what is automatic.
+func (g *gate) acts() bool {
+	return g.settings.Mode == rules.Act || breaker.Forced(g.forced.Load()) != breaker.NotForced //nolint:gosec // one of three
+}
+
 func (g *gate) decide(now time.Duration) breaker.Decision {
 	return g.breaker.Decide(now, breaker.Forced(g.forced.Load()), g.fleet.Load()) //nolint:gosec // one of three
 }
@@ -86,17 +92,23 @@ func (s *service) gate(route string) *gate {
 	if g := s.gates.of(route); g != nil {
 		return g
 	}
-	b := breakerOf(s.table.Load(), route)
-	g := &gate{settings: b, breaker: breaker.New(route, breaker.Settings{
-		Ratio: b.Ratio, Requests: uint64(max(b.Requests, 0)), Base: s.router.base, //nolint:gosec // not negative
-	})}
-	s.informLocked(route, g)
+	g := s.newGate(route, breakerOf(s.table.Load(), route))
 	next := map[string]*gate{route: g}
 	if all := s.gates.byRoute.Load(); all != nil {
 		maps.Copy(next, *all)
 		next[route] = g
 	}
 	s.gates.byRoute.Store(&next)
+	return g
+}
+
+// newGate returns a closed gate that knows what the fleet and the operators say. The gates
+// are locked.
+func (s *service) newGate(route string, b rules.Breaker) *gate {
+	g := &gate{settings: b, breaker: breaker.New(route, breaker.Settings{
+		Ratio: b.Ratio, Requests: uint64(max(b.Requests, 0)), Base: s.router.base, //nolint:gosec // not negative
+	})}
+	s.informLocked(route, g)
 	return g
 }
 
@@ -108,19 +120,29 @@ func breakerOf(t *rules.Table, route string) rules.Breaker {
 	return t.Settings().Breaker
 }
 
-// reset gives up the gates that another document has no use for: their thresholds differ,
-// or their route is gone. The others keep what they know.
-func (g *gates) reset(t *rules.Table) {
+// resetGates gives up what gates know that another document has no use for: their thresholds
+// differ, or their route is gone. What was told of a gate stays known, so that its end is told
+// too. The others keep what they know.
+func (s *service) resetGates(t *rules.Table) {
+	g := &s.gates
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	all := g.byRoute.Load()
 	if all == nil {
 		return
 	}
-	next := maps.Clone(*all)
-	maps.DeleteFunc(next, func(route string, old *gate) bool {
-		return breakerOf(t, route) != old.settings || route != "" && t.RouteSettings(route) == nil
-	})
+	next := make(map[string]*gate, len(*all))
+	for route, old := range *all {
+		b := breakerOf(t, route)
+		switch {
+		case route != "" && t.RouteSettings(route) == nil:
+		case b == old.settings:
+			next[route] = old
+		default:
+			next[route] = s.newGate(route, b)
+			next[route].told = old.told
+		}
+	}
 	g.byRoute.Store(&next)
 }
 
@@ -155,7 +177,7 @@ func (s *service) admit(now time.Duration, route string) error {
 
 func (s *service) pass(now time.Duration, g *gate) error {
 	share := g.share(now)
-	if share >= 1 || g.settings.Mode != rules.Act || rand.Float64() < share {
+	if share >= 1 || !g.acts() || rand.Float64() < share {
 		return nil
 	}
 	d := g.decide(now)
@@ -166,7 +188,7 @@ func (s *service) pass(now time.Duration, g *gate) error {
 // open reports whether nothing should be sent a second time.
 func (s *service) open(now time.Duration, route string) bool {
 	for _, r := range [...]string{"", route} {
-		if g := s.gates.of(r); g != nil && g.settings.Mode == rules.Act && g.share(now) < 1 {
+		if g := s.gates.of(r); g != nil && g.acts() && g.share(now) < 1 {
 			return true
 		}
 	}

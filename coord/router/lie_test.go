@@ -26,7 +26,7 @@ func honest(p *peer, takes time.Duration) {
 }
 
 // shareOf returns which part of the requests a peer gets that is one of ten, from so many
-// routers with five callers each, over ten seconds after the first two.
+// routers with five callers each, over four seconds after the first two.
 func shareOf(t *testing.T, routers int, opts []router.Option, liar func(*peer)) float64 {
 	t.Helper()
 	share := 0.0
@@ -45,7 +45,7 @@ func shareOf(t *testing.T, routers int, opts []router.Option, liar func(*peer)) 
 			_, client, _ := on(t, n, table(t, instances(peers...)...), opts...)
 			for range 5 {
 				callers.Go(func() {
-					for time.Since(began) < 12*time.Second {
+					for time.Since(began) < 6*time.Second {
 						_, _ = send(t, client, http.MethodGet)
 						time.Sleep(rand.N(40 * time.Millisecond))
 					}
@@ -88,10 +88,9 @@ func TestAServerThatLiesAboutItsLoadGetsNoMoreThanItsShare(t *testing.T) {
 		"the truth, and it fails a third at once": func(p *peer) { honest(p, time.Millisecond); p.fails.Store(33) },
 	} {
 		for by, opts := range map[string]func() []router.Option{"without signals": func() []router.Option { return nil }, "with signals": capacities} {
-			for _, routers := range []int{1, 20} {
+			for _, routers := range []int{1, 8} {
 				t.Run(fmt.Sprintf("%s/%s/%d routers", name, by, routers), func(t *testing.T) {
 					share := shareOf(t, routers, append(opts(), router.WithRules(documentOf(t, "ejection: {mode: off}"))), liar)
-					t.Logf("%.3f", share)
 					if share > 0.12 {
 						t.Errorf("it got %.3f of the requests, want at most a tenth", share)
 					}

@@ -32,8 +32,8 @@ const maxReconnectDelay = 3 * time.Second
 // what is refused or Unavailable, the defaults. Streams are never sent twice, nor are calls
 // hedged whose options receive headers, trailers or the peer. An RPC that its breaker does not
 // let through fails with Unavailable and is an [*OpenError].
-// Without a usable instance an RPC fails with Unavailable, or waits when it is
-// WaitForReady. The connection must be closed before the router.
+// Without a usable instance an RPC fails with Unavailable and is a [*NoInstancesError], or
+// waits when it is WaitForReady. Deadlines of the document are not for streams. The connection must be closed before the router.
 func (r *Router) DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithResolvers(resolverBuilder{r}),

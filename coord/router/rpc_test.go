@@ -348,3 +348,41 @@ func TestADialToANameThatNoServiceHasFails(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// An interceptor that forgets the context's values takes retries and breakers away, and
+// nothing else.
+func TestAnRPCWhoseContextWasReplacedIsRoutedAsTheDefaultsSay(t *testing.T) {
+	a := newRPCBackend(t, "a", "127.0.0.1:0")
+	r, _, _ := newRouter(t, table(t, a.Instance))
+	forgets := func(_ context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		return invoke(t.Context(), method, req, reply, cc, opts...)
+	}
+	conn, err := grpc.NewClient("otelplat:///orders", append(r.DialOptions(), plaintext(), grpc.WithChainUnaryInterceptor(forgets))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	client := grpc_health_v1.NewHealthClient(conn)
+	connects(t, client, a)
+	if err := check(t.Context(), client, ""); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheRoutersOptionsServeOtherChannelsToo(t *testing.T) {
+	a := newRPCBackend(t, "a", "127.0.0.1:0")
+	r, _, _ := newRouter(t, table(t))
+	opts := append(r.DialOptions(), plaintext(), grpc.WithDefaultServiceConfig("{}"))
+	conn, err := grpc.NewClient("passthrough:///"+a.Endpoints[0].Address, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	client := grpc_health_v1.NewHealthClient(conn)
+	if err := check(t.Context(), client, ""); err != nil {
+		t.Error(err)
+	}
+	if err := watch(t.Context(), client); err != nil {
+		t.Error(err)
+	}
+}

@@ -176,7 +176,7 @@ func (c *httpCall) try(ctx context.Context, cancel context.CancelFunc, hedge boo
 		}
 		return ending[httpAnswer]{result: httpAnswer{err: err}, unsent: hedge && errors.Is(err, ErrNoInstances)}
 	}
-	resp, err := c.transport.base.RoundTrip(&x.sent)
+	resp, err := c.transport.base.RoundTrip(&x.sent) //nolint:bodyclose // whoever gets the answer closes it, or discard
 	if err != nil {
 		outcome := errorOutcome(ctx, err)
 		x.end(outcome, balance.Measured)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/otelplat/platform/coord/coordtest"
@@ -180,4 +181,51 @@ func TestMembersFollowTheDirectory(t *testing.T) {
 		got, err := get(t, client, "/")
 		return err == nil && got == "b"
 	}, "b gets a request")
+}
+
+// What lasts for as long as the caller wants says nothing of an instance's speed.
+func TestAnEventStreamTellsNothingOfSpeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, answers := range map[string]func(*http.Response){
+			"a stream of events":  func(resp *http.Response) { resp.Header.Set("Content-Type", "text/event-stream") },
+			"an ordinary answer":  nil,
+			"an answer, no body":  func(resp *http.Response) { resp.Body = http.NoBody },
+			"a switched protocol": func(resp *http.Response) { resp.StatusCode, resp.Status = 101, "101 Switching Protocols" },
+		} {
+			n := newNetwork()
+			a := n.join("a")
+			a.takes.Store(int64(50 * time.Millisecond))
+			a.answers = answers
+			r, client, reader := on(t, n, table(t, a.Instance), router.WithRules(documentOf(t, "timeout: 10s")))
+			_, _ = send(t, client, http.MethodGet)
+			if got := stateOf(t, r, "a"); got.Latency == 0 != (name == "a stream of events") || got.InFlight != 0 {
+				t.Errorf("%s: latency %v, in flight %d", name, got.Latency, got.InFlight)
+			}
+			if got := counts(t, reader, semconv.RouteDuration, semconv.RouteOutcome); got["ok"] != 1 {
+				t.Errorf("%s: recorded %v", name, got)
+			}
+			if err := a.last.Load().Context().Err(); err == nil {
+				t.Errorf("%s: its context is held for ever", name)
+			}
+		}
+	})
+}
+
+func TestARequestInFlightOutlivesItsRouter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork()
+		a := n.join("a")
+		a.takes.Store(int64(time.Second))
+		r, client, _ := on(t, n, table(t, a.Instance))
+		answered := make(chan error, 1)
+		go func() {
+			_, err := send(t, client, http.MethodGet)
+			answered <- err
+		}()
+		time.Sleep(100 * time.Millisecond)
+		r.Close()
+		if err := <-answered; err != nil {
+			t.Error(err)
+		}
+	})
 }

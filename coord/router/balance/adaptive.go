@@ -51,6 +51,11 @@ func DefaultAdaptive() AdaptiveOptions {
 	}
 }
 
+// evenly is how far the service demands of instances that have nothing to wait for may be
+// apart to be as good as equal: chance decides among them, so that an idle fleet shares the
+// requests instead of leaving all to the one that a rounding error favours.
+const evenly = 0.1
+
 // samples is how many instances are looked at with each request, for what they said lately,
 // also where fewer may be asked.
 const samples = 2.0
@@ -62,15 +67,21 @@ type Adaptive struct {
 	options  AdaptiveOptions
 	reuse    func(rate float64) float64 // see usesOf
 	answers  answers
-	hot      quantile     // of the requests in flight that were heard of
-	median   median       // of latency
-	answered rate         // a request
-	asked    rate         // a request
+	_        apart
+	hot      quantile // of the requests in flight that were heard of
+	answered rate     // a request
+	asked    rate     // a request
+	_        apart
+	median   median // of latency
+	_        apart
 	looks    atomic.Int64 // owed, in thousandths
 	probes   atomic.Int64 // allowed, in thousandths
 	bucket   bucket
 	doubts   doubts
 }
+
+// apart keeps what each request writes off the cache line of what each request reads.
+type apart [64]byte
 
 // NewAdaptive returns the policy for one pool.
 func NewAdaptive(o AdaptiveOptions) *Adaptive {
@@ -119,8 +130,10 @@ func (by *rule) score(c *Candidates, i int, x *answer) float64 {
 	}
 	if by.model {
 		if idle, slope := x.node.capacity.line(); idle > 0 {
-			took = max(idle, (inFlight+1)*slope)
-			waits = took > idle
+			took = (inFlight + 1) * slope
+			if waits = took > idle; !waits {
+				took = idle * (1 + x.luck)
+			}
 		}
 	}
 	if by.since != never && !waits && time.Duration(x.node.begun.Load()) < by.since {
@@ -175,7 +188,7 @@ func (a *Adaptive) heard(n *Node, at time.Duration, report Report, instances int
 	a.hot.add(float64(report.InFlight))
 	a.answered.count()
 	rate := a.answered.value()
-	a.answers.add(&answer{node: n, report: report, at: at, uses: usesOf(instances, rate, removalsOf(rate), a.reuse(rate), random)})
+	a.answers.add(&answer{node: n, report: report, at: at, luck: evenly * float64(random(fine)) / fine, uses: usesOf(instances, rate, removalsOf(rate), a.reuse(rate), random)})
 }
 
 // Ended implements [Observer].

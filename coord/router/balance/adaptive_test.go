@@ -55,7 +55,7 @@ func TestAdaptiveTakesTheLeastPredictedLatency(t *testing.T) {
 		"the faster one, though more are in flight there":         {[2]time.Duration{ms, 3 * ms}, [2]float64{1, 1}, [2]int{1, 0}, "i0"},  // 2 ms, 3 ms
 		"the one that serves more at once":                        {[2]time.Duration{ms, ms}, [2]float64{2, 8}, [2]int{4, 9}, "i1"},      // 2.5 ms, 1.25 ms
 		"the faster one, as long as nobody waits there":           {[2]time.Duration{ms, 2 * ms}, [2]float64{8, 8}, [2]int{7, 0}, "i0"},  // 1 ms, 2 ms
-		"the slower one, when too many wait for the faster":       {[2]time.Duration{ms, 2 * ms}, [2]float64{8, 8}, [2]int{16, 0}, "i1"}, // 2.1 ms, 2 ms
+		"the slower one, when too many wait for the faster":       {[2]time.Duration{ms, 2 * ms}, [2]float64{8, 8}, [2]int{19, 0}, "i1"}, // 2.5 ms, 2 ms
 		"whatever latency it says: the prediction is of its load": {[2]time.Duration{ms, ms}, [2]float64{1, 1}, [2]int{0, 1}, "i0"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,6 +19,8 @@ type Choice struct {
 	Weight   float64 // in the draw, 0 when it is not drawn
 	Latency  time.Duration
 	InFlight int
+	Load     Load     // as it said last
+	Capacity Capacity // as the fleet knows it
 	Episode  uint32
 	Hold     time.Duration // what is left of an ejection
 	Vouched  bool          // the fleet speaks against it, this router's own experience for it
@@ -43,8 +45,8 @@ func (p *Pool) Explain(now time.Duration) []Choice {
 	for _, n := range p.sorted {
 		c := Choice{
 			Member: *n.member.Load(), Forced: p.forced[n.id], Known: known[n], State: State(n.state.Load()), Reason: n.reason, Ramp: n.ramp(now), Weight: weights[n],
-			Latency: time.Duration(n.latency.read(now)), InFlight: int(n.inFlight.Load()), Episode: n.episode,
-			Vouched: n.vouched.Load(), Verdict: n.verdict,
+			Latency: time.Duration(n.latency.read(now)), InFlight: int(n.inFlight.Load()), Load: n.Load(), Capacity: n.Capacity(),
+			Episode: n.episode, Vouched: n.vouched.Load(), Verdict: n.verdict,
 		}
 		if c.State == Ejected {
 			c.Hold = max(n.until-now, 0)
@@ -56,3 +58,10 @@ func (p *Pool) Explain(now time.Duration) []Choice {
 
 // Panicking reports whether too few instances are left in rotation.
 func (p *Pool) Panicking() bool { return p.table.Load().panicking }
+
+// Stays returns which part of the requests stay in the caller's zone, and false where zones
+// make no difference: there is none, or all instances are on one side.
+func (p *Pool) Stays() (float64, bool) {
+	t := p.table.Load()
+	return t.stays, t.here != nil
+}

@@ -16,9 +16,7 @@ const (
 // least time. As long as all that were drawn told their load lately there are up to eight
 // of them: a caller with much of the traffic knows the load of all by the answers that it
 // gets anyway. Otherwise there are two, compared by what requests took: callers that
-// compare more by knowledge that they share all choose the same. Where a request would not
-// wait, what is not clearly better does not count: idle instances that are alike are used by
-// weight alone, and not the one whose demand was estimated a little lower.
+// compare more by knowledge that they share all choose the same.
 func bestDrawn(c *Candidates, r Request) int {
 	best := c.any(r)
 	if best < 0 || len(c.nodes) == 1 {
@@ -32,19 +30,19 @@ func bestDrawn(c *Candidates, r Request) int {
 			best = i
 		}
 	}
-	took, waits, known := c.told(best, r.Now)
+	took, known := c.told(best, r.Now)
 	for drawn := 1; known && drawn < mostDrawn; drawn++ {
 		i := c.Draw(r)
 		if i < 0 || i == best || c.nodes[i].doubted.Load() {
 			continue
 		}
-		t, w, ok := c.told(i, r.Now)
+		t, ok := c.told(i, r.Now)
 		if !ok {
 			known = false
 			break
 		}
-		if t*tie < took || waits && t < took {
-			best, took, waits = i, t, w
+		if t*tie < took {
+			best, took = i, t
 		}
 	}
 	if known {
@@ -57,16 +55,16 @@ func bestDrawn(c *Candidates, r Request) int {
 }
 
 // told predicts what a request would take at an instance that told its load lately and
-// whose capacity is known, and whether it would wait there for others.
-func (c *Candidates) told(i int, now time.Duration) (took float64, waits, known bool) {
+// whose capacity is known.
+func (c *Candidates) told(i int, now time.Duration) (float64, bool) {
 	n := c.nodes[i]
 	l := n.Load()
 	capacity := n.capacity.load()
 	if !l.Known() || now-l.At > fresh || !capacity.Known() {
-		return 0, false, false
+		return 0, false
 	}
-	inFlight := float64(max(0, l.InFlight+n.InFlight()-l.Own)) / c.weights[i]
-	return n.failing.price(now) * capacity.Latency(inFlight), inFlight+1 > capacity.Parallelism, true
+	took := capacity.Latency(float64(max(0, l.InFlight+n.InFlight()-l.Own)) / c.weights[i])
+	return n.failing.price(now) * (took + float64(bias)), true
 }
 
 // cheaper returns b where it costs clearly less than a, by this router's own requests.

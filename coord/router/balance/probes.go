@@ -21,6 +21,7 @@ type answer struct {
 	node   *Node
 	report Report
 	at     time.Duration
+	luck   float64      // 1 to 1 + evenly, see there
 	sent   atomic.Int32 // requests, on the strength of this answer
 	uses   int32
 }
@@ -32,6 +33,7 @@ func (a *answer) inFlight() float64 { return float64(a.report.InFlight) + float6
 // twice, which is harmless.
 type answers struct {
 	slots [poolSize]atomic.Pointer[answer]
+	_     apart
 	turn  atomic.Uint32 // the next to be removed is the worst, or the oldest
 	debt  atomic.Int64  // removals owed, in thousandths
 }

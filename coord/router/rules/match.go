@@ -50,38 +50,46 @@ func namedMatchers(m map[string]Text) []namedMatcher {
 	return list
 }
 
-// matches goes from what is cheap to look at, and refuses most, to what is not.
+// matches reports whether a request meets all parts.
 func (m *matcher) matches(r *Request) bool {
+	part, _ := m.misses(r)
+	return part == ""
+}
+
+// misses returns the first part that a request does not meet, and the name in it where there
+// are several; "" when it meets all. It goes from what is cheap to look at, and refuses most,
+// to what is not, and does not allocate.
+func (m *matcher) misses(r *Request) (part, name string) {
 	if m.grpc != "" && !grpcMatches(m.grpc, r.GRPC) {
-		return false
+		return "grpc", ""
 	}
 	if m.path.kind != anyText && (r.GRPC != "" || !m.path.matches(r.Path, true)) {
-		return false
+		return "path", ""
 	}
 	if m.methods != nil && (r.GRPC != "" || !slices.Contains(m.methods, r.Method)) {
-		return false
+		return "methods", ""
 	}
 	for i := range m.caller {
 		if value, ok := r.Caller[m.caller[i][0]]; !ok || value != m.caller[i][1] {
-			return false
+			return "caller", m.caller[i][0]
 		}
 	}
 	for i := range m.headers {
 		if h := &m.headers[i]; !h.matchesOne(r.header(&h.header)) {
-			return false
+			return "headers", h.lower
 		}
 	}
 	for i := range m.cookies {
 		if c := &m.cookies[i]; !c.matches(r.cookie(c.name)) {
-			return false
+			return "cookies", c.name
 		}
 	}
 	for i := range m.claims {
 		if c := &m.claims[i]; !c.matches(r.claim(c.name)) {
-			return false
+			return "claims", c.name
 		}
 	}
-	return true
+	return "", ""
 }
 
 // grpcMatches reports whether a full method is one, or of a service that ends in a slash.

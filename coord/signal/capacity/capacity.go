@@ -4,7 +4,8 @@
 // queueing, from plain telemetry: its CPU time, the requests that it completed, and
 // how many it had in flight.
 //
-//   - Service demand S is CPU time over completions, both decayed by 5 % a second.
+//   - Service demand S is CPU time over completions, both decayed by 5 % a second. What the
+//     process uses for itself, whether requests come or not, is left out: see [ownUse].
 //   - Effective parallelism C is how much CPU the instance gets when it wants more. An
 //     instance is saturated when more requests are in flight than it uses CPU for, which
 //     is when they queue: then C is what it used. Otherwise C is at least what it used,
@@ -42,6 +43,17 @@ const (
 	// MaxCPUs bounds what a report may claim to have used or to be allotted.
 	MaxCPUs = 4096
 
+	// maxOwnUse bounds, in cores, what is taken for the process's own.
+	maxOwnUse = 0.1
+
+	// leastOfUse is the part of the CPU time that requests are taken to cost at least, so that
+	// a service demand is never nothing.
+	leastOfUse = 0.05
+
+	// ownDecay is how much of the evidence of that is left after a second: it changes little,
+	// and takes a minute to see.
+	ownDecay = 0.99
+
 	// minCompletions is how many requests S is an average of, at least.
 	minCompletions = 10
 )
@@ -69,7 +81,10 @@ type Model struct {
 	last             time.Duration // of the newest report
 	covers           time.Duration // of the newest report with CPU time
 	cpu, completions float64       // decayed
-	inRequests       float64       // since the last report of CPU time
+	covered          float64       // seconds that the CPU time is of, decayed
+	own              ownUse
+	since            uint64  // completions since the last report of CPU time
+	inRequests       float64 // since the last report of CPU time
 	timed            bool
 	allocation       float64
 	busiest          float64
@@ -83,10 +98,13 @@ func (m *Model) Add(now time.Duration, r Report) {
 		f := math.Pow(decay, passed)
 		m.cpu *= f
 		m.completions *= f
+		m.covered *= f
 	}
 	m.last = now
 	m.cpu += r.CPU
+	m.covered += r.Covers
 	m.completions += float64(r.Completions)
+	m.since += r.Completions
 	m.inRequests += r.InRequests
 	m.timed = m.timed || r.Timed
 	if r.Allocation > 0 {
@@ -102,8 +120,10 @@ func (m *Model) Add(now time.Duration, r Report) {
 	m.inRequests, m.timed = 0, false
 	m.covers = time.Duration(r.Covers * float64(time.Second))
 	m.step(r.CPU/r.Covers, inFlight, r.Covers)
+	m.own.add(r.Covers, float64(m.since), r.CPU)
+	m.since = 0
 	if m.completions >= minCompletions {
-		m.demand = m.cpu / m.completions
+		m.demand = max(m.cpu-m.own.cores()*m.covered, leastOfUse*m.cpu) / m.completions
 	}
 }
 

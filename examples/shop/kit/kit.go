@@ -17,6 +17,8 @@ import (
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/router"
+	"github.com/otelplat/platform/coord/router/override"
+	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/coord/signal"
 	"github.com/otelplat/platform/otelplat"
 	"github.com/otelplat/platform/otelplat/health"
@@ -37,6 +39,8 @@ const (
 	OperateVariable  = "SHOP_OPERATE"       // host:port for checks and metrics; any port of loopback without it
 	EjectionVariable = "SHOP_EJECTION_BASE" // a duration; the router's default without it
 	DataVariable     = "SHOP_DATA_DIR"      // folder of the databases; in memory without it
+	ZoneVariable     = "SHOP_ZONE"          // where it runs: instances there are preferred
+	VersionVariable  = "SHOP_VERSION"       // by which routing documents may tell instances apart
 )
 
 // Kit is one running service.
@@ -118,7 +122,8 @@ func (k *Kit) openGuard(ctx context.Context, public []string) error {
 	return nil
 }
 
-// openRouter finds instances by discovery, and follows what the fleet measured.
+// openRouter finds instances by discovery, and follows what the fleet measured, what routing
+// documents say and what operators force.
 func (k *Kit) openRouter(ctx context.Context) error {
 	directory, err := discovery.Etcd(k.client).Directory(ctx)
 	if err != nil {
@@ -127,7 +132,16 @@ func (k *Kit) openRouter(ctx context.Context) error {
 	k.onClose(directory.Close)
 	signals := signal.Etcd(k.client)
 	k.onClose(signals.Close)
-	opts := []router.Option{router.WithSignals(signals), router.WithSignalMeter(k.Telemetry.SignalMeter())}
+	documents := rules.Etcd(k.client)
+	k.onClose(documents.Close)
+	overrides := override.Etcd(k.client)
+	k.onClose(overrides.Close)
+	opts := []router.Option{
+		router.WithSignals(signals), router.WithSignalMeter(k.Telemetry.SignalMeter()),
+		router.WithRules(documents), router.WithOverrides(overrides), router.WithZone(os.Getenv(ZoneVariable)),
+		// What routes may match under caller: who calls, and where it runs.
+		router.WithCaller(k.instance, map[string]string{"service": k.service, "zone": os.Getenv(ZoneVariable)}),
+	}
 	if text := os.Getenv(EjectionVariable); text != "" {
 		base, err := time.ParseDuration(text)
 		if err != nil {

@@ -48,7 +48,7 @@ func (k *Kit) Serve(ctx context.Context, protocol string, serve func(net.Listene
 		return errors.Join(err, listener.Close())
 	}
 	registration, err := discovery.Etcd(k.client).Register(ctx, discovery.Instance{
-		Service: k.service, ID: k.instance,
+		Service: k.service, ID: k.instance, Version: os.Getenv(VersionVariable), Zone: os.Getenv(ZoneVariable),
 		Endpoints: []discovery.Endpoint{
 			{Protocol: protocol, Address: address}, {Protocol: discovery.Health, Address: operators},
 		},

@@ -19,6 +19,8 @@ import (
 	"github.com/otelplat/platform/coord/election"
 	"github.com/otelplat/platform/coord/kv"
 	"github.com/otelplat/platform/coord/lock"
+	"github.com/otelplat/platform/coord/router/override"
+	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/coord/versioned"
 	"github.com/otelplat/platform/otelplat/event"
 	"github.com/otelplat/platform/policy"
@@ -91,12 +93,24 @@ func explain(err error) (code int, hint string) {
 	var large *versioned.LimitError
 	var denied *coord.DeniedError
 	var command *commandError
+	var document *rules.Error
+	var route *rules.UnknownRouteError
+	var rewrite *rules.RewriteError
+	var forced *override.Error
 	switch {
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted, ""
 	case errors.As(err, &usage):
 		return ExitUsage, usage.command + " --help"
 	case errors.As(err, &name), errors.As(err, &base):
+		return ExitUsage, ""
+	case errors.As(err, &document):
+		return ExitUsage, "all settings, with their defaults: otelplat route get --defaults"
+	case errors.As(err, &route):
+		return ExitNotFound, "otelplat route ls"
+	case errors.As(err, &rewrite):
+		return ExitFailed, "change it by hand: otelplat route get SERVICE > FILE, and otelplat route set SERVICE -f FILE"
+	case errors.As(err, &forced):
 		return ExitUsage, ""
 	case errors.As(err, &busy):
 		if busy.Free == 0 {

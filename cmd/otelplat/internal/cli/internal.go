@@ -21,6 +21,8 @@ import (
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/embedded"
 	"github.com/otelplat/platform/coord/router"
+	"github.com/otelplat/platform/coord/router/override"
+	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/coord/signal"
 	"github.com/otelplat/platform/examples/shop/inventory"
 	"github.com/otelplat/platform/examples/shop/orders"
@@ -124,7 +126,10 @@ func loadChild() *cobra.Command {
 		defer func() { err = errors.Join(err, directory.Close()) }()
 		signals := signal.Etcd(client)
 		defer func() { err = errors.Join(err, signals.Close()) }()
-		r, err := router.New(directory, router.WithSignals(signals), router.WithSignalMeter(t.SignalMeter()), router.WithEjectionBase(base))
+		documents, overrides := rules.Etcd(client), override.Etcd(client)
+		defer func() { err = errors.Join(err, documents.Close(), overrides.Close()) }()
+		r, err := router.New(directory, router.WithSignals(signals), router.WithSignalMeter(t.SignalMeter()), router.WithEjectionBase(base),
+			router.WithRules(documents), router.WithOverrides(overrides), router.WithCaller("load-1", map[string]string{"service": "load"}))
 		if err != nil {
 			return err
 		}

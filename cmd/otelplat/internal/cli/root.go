@@ -66,7 +66,7 @@ exit codes mean.`,
 		return &UsageError{err: err, command: c.CommandPath()}
 	})
 	root.AddCommand(
-		upCommand(), demoCommand(), servicesCommand(), healthCommand(), signalsCommand(), policyCommand(), eventCommand(),
+		upCommand(), demoCommand(), servicesCommand(), healthCommand(), signalsCommand(), routeCommand(), policyCommand(), eventCommand(),
 		kvCommand(), configCommand(), lockCommand(), leaderCommand(), etcdCommand(), probeCommand(), envCommand(), tokenCommand(), revokeCommand(), versionCommand(), internalCommand(), exitCodesTopic(),
 	)
 	for _, c := range root.Commands() {

@@ -35,10 +35,11 @@ const (
 // startTimeout bounds the start of one child.
 const startTimeout = 60 * time.Second
 
-// Instances of the demo, in the order of their start.
-var shop = []struct{ Service, Instance string }{
-	{"inventory", "inventory-1"}, {"inventory", "inventory-2"}, {"inventory", "inventory-3"},
-	{"orders", "orders-1"}, {"storefront", "storefront-1"},
+// Instances of the demo, in the order of their start. One is of a newer version, so that a
+// route can be split.
+var shop = []struct{ Service, Instance, Version string }{
+	{"inventory", "inventory-1", "1.0.0"}, {"inventory", "inventory-2", "1.0.0"}, {"inventory", "inventory-3", "1.1.0"},
+	{"orders", "orders-1", "1.0.0"}, {"storefront", "storefront-1", "1.0.0"},
 }
 
 // Customers of the demo.
@@ -159,12 +160,12 @@ func get(ctx context.Context, url string) error {
 }
 
 // service is one instance of the shop.
-func (s *specs) service(service, instance string) supervise.Spec {
+func (s *specs) service(service, instance, version string) supervise.Spec {
 	env := append(s.base(), telemetryEnv("http://"+s.plan.Address(ports.OTLPGRPC))...)
 	env = append(env,
 		"OTELPLAT_TOKEN_FILE="+s.dir.TokenPath(service), "OTELPLAT_EVENTS_ENDPOINT="+s.eventsURL(),
 		"SHOP_JWKS_FILE="+s.dir.JWKS(), "SHOP_POLICY_KEYS="+s.dir.PolicyPublic(),
-		"SHOP_EJECTION_BASE="+s.opts.EjectionBase.String(), "SHOP_DATA_DIR="+s.dir.Path("shop"),
+		"SHOP_EJECTION_BASE="+s.opts.EjectionBase.String(), "SHOP_DATA_DIR="+s.dir.Path("shop"), "SHOP_VERSION="+version,
 	)
 	if service == "storefront" {
 		env = append(env, "SHOP_LISTEN="+s.plan.Address(ports.Storefront))

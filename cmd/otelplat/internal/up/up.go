@@ -99,7 +99,7 @@ func start(ctx context.Context, s *specs, group *supervise.Group, p *printer) er
 	running.Shop = "http://" + s.plan.Address(ports.Storefront)
 	failed := make(chan error, len(shop))
 	for _, in := range shop {
-		go func() { failed <- child(s.service(in.Service, in.Instance)) }()
+		go func() { failed <- child(s.service(in.Service, in.Instance, in.Version)) }()
 	}
 	var errs []error
 	for range shop {
