@@ -46,6 +46,9 @@ const (
 	// maxOwnUse bounds, in cores, what is taken for the process's own.
 	maxOwnUse = 0.1
 
+	// minReports is how many reports a line is drawn through, at least.
+	minReports = 10
+
 	// leastOfUse is the part of the CPU time that requests are taken to cost at least, so that
 	// a service demand is never nothing.
 	leastOfUse = 0.05
