@@ -4,6 +4,7 @@ package router
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -75,6 +76,9 @@ func runHedged[R any](ctx context.Context, q *request, after time.Duration, s se
 	return won.result
 }
 
+// errOutlasted is why an attempt ends whose request was answered by another.
+var errOutlasted = errors.New("router: another attempt was answered first")
+
 // hedging is the attempts of one request of which some go side by side.
 type hedging[R any] struct {
 	ctx     context.Context // of the request, which lasts no longer
@@ -139,15 +143,18 @@ func (h *hedging[R]) race(after time.Duration) numbered[R] {
 
 // start begins an attempt, in a goroutine that ends with it.
 func (h *hedging[R]) start(hedge bool) {
-	var ctx context.Context
-	var cancel context.CancelFunc
+	ctx, end := context.WithCancelCause(h.ctx)
+	cancel := func() { end(nil) }
 	if bound := h.request.decision.Settings.Retry.PerTryTimeout; bound > 0 {
-		ctx, cancel = context.WithTimeout(h.ctx, bound)
-	} else {
-		ctx, cancel = context.WithCancel(h.ctx)
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, bound)
+		cancel = func() {
+			stop()
+			end(nil)
+		}
 	}
 	n := len(h.cancels)
-	h.cancels = append(h.cancels, cancel)
+	h.cancels = append(h.cancels, func() { end(errOutlasted) })
 	h.running.Go(func() {
 		e := h.sender.try(ctx, cancel, hedge)
 		select {

@@ -60,10 +60,10 @@ func ejected(forced *override.Current) map[string]bool {
 }
 
 // partOfTraffic returns which part of the service's requests this process makes, as far as
-// the fleet knows; 1 where it does not.
+// the fleet knows; where it does not, what it was when last known, at first none.
 func (s *service) partOfTraffic(now time.Duration) float64 {
 	if s.fleet == nil {
-		return 1
+		return s.part
 	}
 	all := uint64(0)
 	for _, in := range s.fleet.Instances {
@@ -72,10 +72,10 @@ func (s *service) partOfTraffic(now time.Duration) float64 {
 		}
 	}
 	own := s.window.sum(now).Attempts
-	if own == 0 || all <= own {
-		return 1
+	if own == 0 || all == 0 {
+		return s.part
 	}
-	return float64(own) / float64(all)
+	return min(1, float64(own)/float64(all))
 }
 
 // settings translates the document in force for the pool. The service is locked, or not yet

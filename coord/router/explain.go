@@ -186,7 +186,7 @@ func (s *service) explainDecisions(e *Explanation, table *rules.Table, req *rule
 		}
 		for _, arm := range arms {
 			e.Decisions = append(e.Decisions, Decision{
-				Route: step.Route, Variant: arm.Variant, Share: arm.Share, Admit: e.Breakers[0].admits() * b.admits(),
+				Route: step.Route, Variant: arm.Variant, Share: arm.Share, Admit: min(e.Breakers[0].admits(), b.admits()),
 				Settings: *table.RouteSettings(step.Route),
 			})
 		}

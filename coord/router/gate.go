@@ -169,15 +169,20 @@ func (s *service) informLocked(route string, g *gate) {
 
 // admit refuses a request where its breaker, or its service's, does not let it through.
 func (s *service) admit(now time.Duration, route string) error {
-	if err := s.pass(now, s.gate("")); err != nil || route == "" {
-		return err
+	g, share := s.gate(""), 1.0
+	if g.acts() {
+		share = g.share(now)
 	}
-	return s.pass(now, s.gate(route))
-}
-
-func (s *service) pass(now time.Duration, g *gate) error {
-	share := g.share(now)
-	if share >= 1 || !g.acts() || rand.Float64() < share {
+	if route != "" {
+		// One draw by the tighter of the two: both come back at the same time when one route
+		// has all of the traffic, and two draws would let a part of a part through.
+		if own := s.gate(route); own.acts() {
+			if of := own.share(now); of < share {
+				g, share = own, of
+			}
+		}
+	}
+	if share >= 1 || rand.Float64() < share {
 		return nil
 	}
 	d := g.decide(now)
@@ -199,7 +204,7 @@ func (s *service) open(now time.Duration, route string) bool {
 func (g *gates) ended(route string, now time.Duration, outcome balance.Outcome) {
 	o := breaker.Success
 	switch {
-	case outcome == balance.Cancelled:
+	case outcome == balance.Cancelled, outcome == balance.Outlasted:
 		o = breaker.Cancelled
 	case outcome.Failed():
 		o = breaker.Failure
@@ -223,10 +228,14 @@ func (s *service) judge(now time.Duration) {
 	s.gates.mu.Lock()
 	for route, g := range *s.gates.byRoute.Load() {
 		s.informLocked(route, g)
-		if d := g.decide(now); d.State != g.told && g.settings.Mode != rules.Off {
+		mode := g.settings.Mode
+		if g.acts() {
+			mode = rules.Act
+		}
+		if d := g.decide(now); d.State != g.told && mode != rules.Off {
 			g.told = d.State
 			d.Route = route
-			changed, modes = append(changed, d), append(modes, g.settings.Mode)
+			changed, modes = append(changed, d), append(modes, mode)
 		}
 	}
 	s.gates.mu.Unlock()

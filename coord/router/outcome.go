@@ -21,6 +21,8 @@ func errorOutcome(ctx context.Context, err error) balance.Outcome {
 	// What the caller's context says goes first: an attempt that it ended may fail
 	// with anything.
 	switch ended := ctx.Err(); {
+	case errors.Is(context.Cause(ctx), errOutlasted):
+		return balance.Outlasted
 	case errors.Is(ended, context.Canceled), errors.Is(err, context.Canceled):
 		return balance.Cancelled
 	case errors.Is(ended, context.DeadlineExceeded):
@@ -53,8 +55,10 @@ func (q *request) outcomeOf(resp *http.Response) (outcome balance.Outcome, speed
 	switch {
 	case failed:
 		return balance.Error, balance.Measured, class
-	case resp.StatusCode == http.StatusTooManyRequests:
-		return balance.OK, balance.AtLeast, "" // it did as it should, but not the work
+	case resp.StatusCode >= http.StatusBadRequest:
+		// It did as it should, but perhaps not the work: what is refused at the door must
+		// not look fast.
+		return balance.OK, balance.AtLeast, ""
 	}
 	return balance.OK, balance.Measured, ""
 }
@@ -62,7 +66,7 @@ func (q *request) outcomeOf(resp *http.Response) (outcome balance.Outcome, speed
 // rpcOutcome classes an RPC by its status, as the service's document says; without one the
 // codes that are the server's fault are those of OpenTelemetry's semantic conventions for
 // server spans. ResourceExhausted is not among them: it is as often the caller's quota as
-// the server's state; it cannot make an instance look fast.
+// the server's state. What is no failure and not OK cannot make an instance look fast.
 func rpcOutcome(table *rules.Table, err error, trailers map[string][]string) (outcome balance.Outcome, speed balance.Speed, class string) {
 	code := status.Code(err)
 	class, failed := table.GRPCFailure(code, trailers)
@@ -73,7 +77,7 @@ func rpcOutcome(table *rules.Table, err error, trailers map[string][]string) (ou
 		return balance.Timeout, balance.Measured, ""
 	case failed:
 		return balance.Error, balance.Measured, class
-	case code == codes.ResourceExhausted:
+	case code != codes.OK:
 		return balance.OK, balance.AtLeast, ""
 	}
 	return balance.OK, balance.Measured, ""

@@ -45,7 +45,7 @@ func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
 	if s.asks.Load() {
 		s.pool.Ask(balance.Request{Now: chosen.Start(), Random: rand.IntN, Variant: call.decision.Variant, Usable: p.askable}, p.ask)
 	}
-	return balancer.PickResult{SubConn: p.ready[node.ID()].sub, Done: func(d balancer.DoneInfo) { a.done(chosen, d) }}, nil
+	return balancer.PickResult{SubConn: p.ready[node.ID()].sub, Done: func(d balancer.DoneInfo) { a.done(info.Ctx, chosen, d) }}, nil
 }
 
 // choose chooses an instance for an attempt, or says why there is none.
@@ -90,7 +90,7 @@ func (a *rpcAttempt) refuse(why error) {
 var errNoOther = status.Error(codes.Unavailable, "router: no other instance to hedge with")
 
 // done reports how an attempt ended.
-func (a *rpcAttempt) done(chosen attempt, d balancer.DoneInfo) {
+func (a *rpcAttempt) done(ctx context.Context, chosen attempt, d balancer.DoneInfo) {
 	c := a.call
 	s := c.service
 	if d.Err == nil && !d.BytesReceived {
@@ -99,8 +99,13 @@ func (a *rpcAttempt) done(chosen attempt, d balancer.DoneInfo) {
 		return
 	}
 	outcome, speed, class := rpcOutcome(c.table, d.Err, d.Trailer)
-	if errors.Is(d.Err, context.Canceled) {
+	switch {
+	case errors.Is(context.Cause(ctx), errOutlasted):
+		outcome = balance.Outlasted
+	case errors.Is(d.Err, context.Canceled):
 		outcome = balance.Cancelled
+	case outcome == balance.Cancelled && ctx.Err() == nil:
+		outcome, speed = balance.OK, balance.AtLeast // the instance's own word: nobody here gave up
 	}
 	if c.streams {
 		speed = balance.Unrelated

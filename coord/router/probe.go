@@ -98,7 +98,7 @@ func (x *exchange) heardHTTP(resp *http.Response) {
 	if len(values) == 0 {
 		return
 	}
-	if x.call.original.Header[loadreport.RequestHeader] == nil { // else the caller asked too
+	if !x.call.asked { // else the caller asked too
 		delete(resp.Header, loadreport.ResponseHeader)
 	}
 	if report, err := loadreport.ParseText(values[0]); err == nil && report.InFlight >= 0 {

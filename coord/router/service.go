@@ -159,7 +159,11 @@ func (s *service) refresh() {
 	for i, m := range known {
 		t := s.targets[m.ID]
 		if t == nil || !reflect.DeepEqual(t.member, m) {
+			old := t
 			t, changed = s.newTarget(m), true
+			if old != nil && old.http == t.http && old.grpc == t.grpc {
+				t.askAgain.Store(old.askAgain.Load()) // who does not answer does not begin to for a new weight
+			}
 		}
 		targets[m.ID] = t
 		members[i] = balance.Member{
@@ -234,7 +238,7 @@ func (s *service) noInstances(protocol string) error {
 		switch {
 		case !c.Member.InService:
 			e.NotInService++
-		case c.Member.Target.(*target).member.Address(protocol) == "":
+		case protocol != "" && c.Member.Target.(*target).member.Address(protocol) == "":
 			e.NoEndpoint++
 		default:
 			e.Out++

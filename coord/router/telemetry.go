@@ -67,6 +67,7 @@ var outcomes = [balance.Outcomes]string{
 	balance.Timeout:   semconv.OutcomeTimeout,
 	balance.Refused:   semconv.OutcomeRefused,
 	balance.Cancelled: semconv.OutcomeCancelled,
+	balance.Outlasted: semconv.OutcomeCancelled, // by this router
 }
 
 // recorders are the attribute sets of an instance's measurements, by route, variant and

@@ -82,6 +82,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := &httpCall{transport: t, req: req, original: req}
 	c.rules = rules.Request{Method: req.Method, Path: req.URL.Path, Header: req.Header, Caller: t.router.labels, Claims: claimsOf(req.Context())}
 	c.once = c.hasBody() && req.GetBody == nil
+	c.asked = req.Header[loadreport.RequestHeader] != nil
 	if err := s.decide(&c.request); err != nil {
 		return nil, closing(req, err)
 	}
@@ -130,6 +131,7 @@ type httpCall struct {
 	transport *transport
 	req       *http.Request // read by attempts
 	original  *http.Request // the caller's own
+	asked     bool          // the caller itself wants to hear of the instance's load
 	begun     atomic.Bool   // the body was given to an attempt
 }
 
@@ -334,7 +336,7 @@ func (x *exchange) end(outcome balance.Outcome, speed balance.Speed) {
 // Refused, which is repeated whatever the method, is only what never had a connection.
 func (x *exchange) causeOf(o balance.Outcome, err error) string {
 	switch {
-	case o == balance.Cancelled:
+	case o == balance.Cancelled, o == balance.Outlasted:
 		return ""
 	case o == balance.Timeout:
 		return rules.Timeout

@@ -86,7 +86,7 @@ func (w *window) sum(now time.Duration) Stats {
 		s.Requests += uint64(sec.requests.Load())
 		s.Extra += uint64(sec.extra.Load())
 		for o := range sec.outcomes {
-			if n := uint64(sec.outcomes[o].Load()); balance.Outcome(o) != balance.Cancelled { //nolint:gosec // few outcomes
+			if n := uint64(sec.outcomes[o].Load()); balance.Outcome(o) != balance.Cancelled && balance.Outcome(o) != balance.Outlasted { //nolint:gosec // few outcomes
 				s.Attempts += n
 				if balance.Outcome(o).Failed() { //nolint:gosec // few outcomes
 					s.Failures += n

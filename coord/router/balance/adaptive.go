@@ -96,11 +96,12 @@ func removalsOf(rate float64) float64 { return max(rate/4, (rate-1)/2) }
 
 // Choose implements [Policy].
 func (a *Adaptive) Choose(c *Candidates, r Request) int {
+	a.doubts.look(c, r.Now)
 	// Where few are asked, the answers are of those that got requests; chance sees to it
 	// that the others get some.
 	if asked := enoughAsked * a.asked.value(); asked >= 1 || float64(r.Random(fine)) < asked*fine {
 		rate := a.answered.value()
-		by := rule{hot: a.hot.value(), model: true, since: never, now: r.Now}
+		by := rule{hot: a.hot.value(), typical: float64(a.median.value()), model: true, since: never, now: r.Now}
 		if r.Random(oneInTries) == 0 {
 			by.since = r.Now - neglect
 		}
@@ -113,10 +114,11 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 
 // rule is how answers are scored: what a request would take at an instance, the least wins.
 type rule struct {
-	hot   float64       // more requests in flight are too many, by Prequal's rule
-	model bool          // the fleet's knowledge goes first, where there is any
-	since time.Duration // whoever got no request since gets one; never: nobody does
-	now   time.Duration
+	hot     float64       // more requests in flight are too many, by Prequal's rule
+	typical float64       // latency of an instance that does not know its own
+	model   bool          // the fleet's knowledge goes first, where there is any
+	since   time.Duration // whoever got no request since gets one; never: nobody does
+	now     time.Duration
 }
 
 func (by *rule) score(c *Candidates, i int, x *answer) float64 {
@@ -125,6 +127,9 @@ func (by *rule) score(c *Candidates, i int, x *answer) float64 {
 		inFlight /= w
 	}
 	took, waits := float64(x.report.Latency), inFlight > by.hot
+	if took == 0 {
+		took = by.typical // it has answered nobody yet, or nobody as it should: that is not fast
+	}
 	if waits {
 		took = math.MaxFloat32 * (inFlight + 1)
 	}
@@ -154,7 +159,6 @@ func (a *Adaptive) Ask(c *Candidates, r Request, ask func(*Node)) {
 	if c.Len() < 2 {
 		return
 	}
-	a.doubts.look(c, r.Now)
 	perRequest := a.options.ProbesPerRequest
 	probes := a.probes.Add(int64(perRequest * 1000))
 	looks := a.looks.Add(int64(max(samples, perRequest) * 1000))

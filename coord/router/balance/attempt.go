@@ -14,6 +14,7 @@ const (
 	Timeout
 	Refused
 	Cancelled // by the caller: says nothing of the instance
+	Outlasted // another attempt of the same request was answered first
 	Outcomes  // how many there are
 )
 
@@ -62,7 +63,15 @@ func (a Attempt) Done(sent, now time.Duration, outcome Outcome, speed Speed) {
 	if a.heard != nil {
 		a.heard.Ended(n, now, now-max(sent, a.start), outcome, speed)
 	}
-	if outcome == Cancelled {
+	if outcome == Outlasted {
+		// The caller had its answer from elsewhere: how long this one would have taken nobody
+		// knows, but that it takes longer than that.
+		n.mu.Lock()
+		n.latency.observe(now, now-max(sent, a.start), false, true)
+		n.experience.add(now, now-max(sent, a.start), false)
+		n.mu.Unlock()
+	}
+	if outcome == Cancelled || outcome == Outlasted {
 		if a.probe {
 			a.pool.probeAgain(n, now)
 		}

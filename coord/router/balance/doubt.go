@@ -42,7 +42,8 @@ const (
 type experience struct {
 	at     time.Duration // of the last answer
 	weight float64       // answers, older ones for less
-	took   float64       // mean, in nanoseconds; of those that did not fail
+	timed  float64       // of them, those that did not fail
+	took   float64       // their mean, in nanoseconds
 	failed float64       // part of them
 }
 
@@ -52,14 +53,20 @@ func (e *experience) left(now time.Duration) float64 {
 }
 
 func (e *experience) add(now, took time.Duration, failed bool) {
-	e.weight = min(e.left(now)+1, experienceMost)
+	left := 0.0
+	if e.weight > 0 {
+		left = e.left(now) / e.weight
+	}
+	e.weight = min(e.weight*left+1, experienceMost)
+	e.timed *= left
 	e.at = max(e.at, now)
 	if failed {
 		e.failed += (1 - e.failed) / e.weight
 		return
 	}
 	e.failed -= e.failed / e.weight
-	e.took += (float64(took) - e.took) / e.weight
+	e.timed = min(e.timed+1, experienceMost)
+	e.took += (float64(took) - e.took) / e.timed
 }
 
 // doubts decides which instances are doubted. The zero value is ready.
@@ -93,7 +100,10 @@ func (d *doubts) look(c *Candidates, now time.Duration) {
 			continue
 		}
 		d.known = append(d.known, doubtful{n, e.took, e.failed})
-		d.took, d.failed = append(d.took, e.took), append(d.failed, e.failed)
+		d.failed = append(d.failed, e.failed)
+		if e.timed > 0 { // one that only fails has no latency that others could be slow against
+			d.took = append(d.took, e.took)
+		}
 	}
 	if len(d.known) < 2 {
 		for _, k := range d.known {
@@ -101,7 +111,10 @@ func (d *doubts) look(c *Candidates, now time.Duration) {
 		}
 		return
 	}
-	took, failed := middle(d.took), middle(d.failed)
+	took, failed := math.Inf(1), middle(d.failed)
+	if len(d.took) > 0 {
+		took = middle(d.took)
+	}
 	for i := range d.known {
 		k := &d.known[i]
 		k.node.doubted.Store(k.took > slower*took+float64(bias) || k.failed > max(failsOften, failingMore*failed))
