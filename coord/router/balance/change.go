@@ -179,7 +179,7 @@ func (p *Pool) to(n *Node, state State, reason Reason, now time.Duration) {
 // eject takes an instance out by this router's own evidence, and reports whether it did. A
 // stay in rotation as long as the last hold ends the count of episodes.
 func (p *Pool) eject(n *Node, now time.Duration, reason Reason) bool {
-	if !p.acts(n, reason, now) {
+	if !p.acts(n, reason, now) || p.full(n, reason) {
 		return false
 	}
 	if back := time.Duration(n.returned.Load()); State(n.state.Load()) == Active && now-back >= signal.Hold(p.settings.Ejection.Base, n.episode) {
@@ -189,6 +189,23 @@ func (p *Pool) eject(n *Node, now time.Duration, reason Reason) bool {
 	n.until = now + p.hold(n)
 	p.to(n, Ejected, reason, now)
 	return true
+}
+
+// full reports whether as many are out as may be, so that another that fails here has to
+// stay. Where the share leaves no less in rotation than panic does, panic draws the line: it
+// then takes all back at once, which tells of it. An instance that is not there is none of
+// those: to keep it would help nobody.
+func (p *Pool) full(n *Node, reason Reason) bool {
+	if reason == Unreachable || State(n.state.Load()) != Active || p.settings.Ejection.Share >= 1-p.settings.Panic {
+		return false
+	}
+	out := 0
+	for _, other := range p.known {
+		if State(other.state.Load()) != Active && !other.gone() {
+			out++
+		}
+	}
+	return out >= p.limit(len(p.known))
 }
 
 // jitter is by how much of itself a hold is longer at most, so that callers that took an

@@ -3,6 +3,7 @@
 package balance
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"testing"
@@ -199,7 +200,7 @@ func TestSettingsOfEjection(t *testing.T) {
 			}
 		},
 		"without panic nobody is in rotation when all are out, and Pick still finds one": func(w *world) {
-			w.configure(func(s *Settings) { s.Panic = 0 })
+			w.configure(func(s *Settings) { s.Panic, s.Ejection.Share = 0, 1 })
 			for _, m := range w.who {
 				w.sends(m.ID, 5, Error)
 			}
@@ -345,6 +346,19 @@ func TestABaseOfNoneAndAHugeOneAreHarmless(t *testing.T) {
 		for range 100 {
 			w.now += time.Minute
 			w.picks(10, nil)
+		}
+	}
+}
+
+func TestAShareThatIsTighterThanPanicBoundsWhatARouterItselfSees(t *testing.T) {
+	w := newWorld(t, 10)
+	w.configure(func(s *Settings) { s.Ejection.Share = 0.2 })
+	for i := range 4 {
+		w.sends(fmt.Sprint("i", i), DefaultConsecutive, Error)
+	}
+	for i, want := range []State{Ejected, Ejected, Active, Active} {
+		if c := w.choice(fmt.Sprint("i", i)); c.State != want {
+			t.Errorf("i%d is in state %d, want %d: two of ten may be out", i, c.State, want)
 		}
 	}
 }

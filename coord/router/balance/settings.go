@@ -79,7 +79,7 @@ type Settings struct {
 type Ejection struct {
 	Mode        Mode
 	Base        time.Duration // of the first hold, which grows by it
-	Share       float64       // of the instances that may be out by comparison, or by the fleet's verdict
+	Share       float64       // of the instances that may be out; what this router itself saw fail is bounded by Panic, where that is tighter
 	Consecutive int           // failures in a row
 	Ratio       float64       // of failures, in ten seconds
 	Requests    int           // that the ratio takes

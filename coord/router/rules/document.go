@@ -127,7 +127,7 @@ type Subset struct {
 type Ejection struct {
 	Mode        Mode          `yaml:"mode"`        // act
 	Base        time.Duration `yaml:"base"`        // of the first hold, which grows by it (30 s; gRPC A50, Envoy)
-	Share       float64       `yaml:"share"`       // of the instances that may be out at once (0.5)
+	Share       float64       `yaml:"share"`       // of the instances that may be out at once (0.5); failures that a router saw itself take out more, until panic takes all back, unless this is less than 1 - panic
 	Consecutive int           `yaml:"consecutive"` // failures in a row (5; Finagle, Envoy)
 	Ratio       float64       `yaml:"ratio"`       // of failures among the requests of 10 s (0.5)
 	Requests    int           `yaml:"requests"`    // that the ratio needs (10)
