@@ -31,11 +31,13 @@ func (s *service) heed(now time.Duration) {
 			s.table.Store(t)
 			s.resetGates(t)
 			s.pool.Configure(now, s.settings())
+			s.updates.Notify() // perhaps other instances to connect to
 		}
 	}
 	if part := s.partOfTraffic(now); s.table.Load().Service().Subset.Enabled && (part > s.part || part < s.part/2) {
 		s.part = part
 		s.pool.Configure(now, s.settings())
+		s.updates.Notify() // other instances to connect to
 	}
 	var forced *override.Current
 	if s.forced != nil {

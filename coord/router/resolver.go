@@ -97,10 +97,18 @@ type (
 )
 
 // endpoints returns the addresses at which the service's instances serve gRPC, those
-// that take no new requests included: they may finish what they have.
+// that take no new requests included: they may finish what they have. Where this caller knows
+// a subset of the instances it is those.
 func (s *service) endpoints() []resolver.Endpoint {
 	var list []resolver.Endpoint
+	var subset map[string]bool // to connect to the others too is what a subset is there to save
+	if s.table.Load().Service().Subset.Enabled {
+		subset = s.pool.Known()
+	}
 	for _, m := range s.router.directory.Members(s.name) {
+		if subset != nil && m.Status == discovery.Up && !subset[m.ID] {
+			continue
+		}
 		if a := m.Address(discovery.GRPC); a != "" && m.Status != discovery.Down {
 			list = append(list, resolver.Endpoint{
 				Addresses:  []resolver.Address{{Addr: a}},

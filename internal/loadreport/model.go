@@ -43,7 +43,8 @@ func (i *interval) add(o interval, keep float64) {
 // the fleet's signals have them: see docs/signals.md. Service demand is CPU time over
 // completions, over about 20 s. Parallelism is the CPU in use while more requests are in
 // flight than that, and grows slowly from the allocation while they are not. It is the
-// same arithmetic over another time: a server looks at itself whenever it is asked.
+// same arithmetic over another time, because a server looks at itself whenever it is asked;
+// only what the process uses for itself is not left out of the demand.
 type model struct {
 	recent      interval // decays within about a second
 	long        interval // decays by 5 % a second

@@ -86,6 +86,18 @@ func New(s Settings, observe func(Event)) *Pool {
 	return p
 }
 
+// Known returns the ids of the instances that serve and that this caller may use: its subset,
+// where it has one.
+func (p *Pool) Known() map[string]bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ids := make(map[string]bool, len(p.known))
+	for _, n := range p.known {
+		ids[n.id] = true
+	}
+	return ids
+}
+
 // Policy returns what chooses now.
 func (p *Pool) Policy() Policy { return p.table.Load().policy }
 

@@ -189,7 +189,9 @@ type Hedge struct {
 	Max   int     `yaml:"max"`   // further attempts at once, 0 is off (1 in a document with the section)
 }
 
-// Breaker says when a service, or a route, is left alone.
+// Breaker says when a service, or a route, is left alone. Ratio and Requests are of what the
+// process itself saw, which decides while signals are away; the fleet's thresholds are the
+// same for all, so that all come to the same. Mode is of either.
 type Breaker struct {
 	Mode     Mode    `yaml:"mode"`     // act
 	Ratio    float64 `yaml:"ratio"`    // of failures (0.5)

@@ -34,7 +34,7 @@ func (f *forcing) flags(c *cobra.Command) {
 }
 
 // set forces what the override says, and tells what holds until when.
-func (f *forcing) set(ctx context.Context, c *cobra.Command, client *coord.Client, o override.Override, what string) error {
+func (f *forcing) set(ctx context.Context, c *cobra.Command, client *coord.Client, o override.Override, who, what string) error {
 	if f.hold < override.MinFor || f.hold > override.MaxFor {
 		return &UsageError{fmt.Errorf("--for %v is not between %v and %v", f.hold, override.MinFor, override.MaxFor), c.CommandPath()}
 	}
@@ -55,7 +55,7 @@ func (f *forcing) set(ctx context.Context, c *cobra.Command, client *coord.Clien
 			return err
 		}
 	}
-	fmt.Fprintf(c.ErrOrStderr(), "%s until %s, for %v%s\n", strings.Replace(what, "is", would, 1), time.Now().Add(o.For).Format(time.TimeOnly), o.For, instead)
+	fmt.Fprintf(c.ErrOrStderr(), "%s %s %s until %s, for %v%s\n", who, would, what, time.Now().Add(o.For).Format(time.TimeOnly), o.For, instead)
 	return nil
 }
 
@@ -79,7 +79,7 @@ restore". Requests that are there go on.`,
 					fmt.Fprintf(c.ErrOrStderr(), "warning: of the %d instances of %s in service, %d stay in rotation: fewer than half\n", left.inService, service, left.rotation)
 				}
 				return f.set(ctx, c, client, override.Override{Service: service, Kind: override.Eject, Instance: instance, State: override.Ejected},
-					fmt.Sprintf("%s of %s is out of rotation", instance, service))
+					fmt.Sprintf("%s of %s", instance, service), "out of rotation")
 			})
 		},
 	}
@@ -197,12 +197,12 @@ failed. Both end by themselves after --for. Auto ends them now: the fleet decide
 					return err
 				}
 				o.State = override.Closed
-				what := breakerName(&o) + " is forced closed: all requests go,"
+				what := "forced closed: all requests go,"
 				if word == "open" {
 					o.State = override.Open
-					what = breakerName(&o) + " is forced open: no request goes,"
+					what = "forced open: no request goes,"
 				}
-				return f.set(ctx, c, client, o, what)
+				return f.set(ctx, c, client, o, breakerName(&o), what)
 			})
 		},
 	}
