@@ -346,3 +346,50 @@ func TestTheThresholdsOfABreakerAreTheDocuments(t *testing.T) {
 		}
 	})
 }
+
+func TestARouteAndItsServiceComeBackAsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork()
+		a := n.join("a")
+		fleet := signal.Memory()
+		_, client, _ := on(t, n, table(t, a.Instance), router.WithSignals(fleet), router.WithRules(documentOf(t, `
+routes: [{name: all, match: {path: {prefix: /}}}]
+`)))
+		back := signal.Scope{
+			Latch:     signal.Latch{State: signal.Probation, Episode: 1, Age: signal.Ramp / 2, Hold: signal.Ramp},
+			Condemned: seen{{10, 9}, {10, 8}, {10, 10}}.evidence(),
+		}
+		route := back
+		route.Route = "all"
+		says(t, fleet, back, route)
+		if through, e := admitted(t, client, 1000); through < 160 || through > 290 {
+			t.Errorf("%d of 1000 went through, want what one of the two lets through, 224: %v", through, e)
+		}
+	})
+}
+
+func TestAnOperatorIsHeardWhateverTheSwitch(t *testing.T) {
+	for _, mode := range []string{"observe", "off"} {
+		t.Run(mode, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				heard := listen(t)
+				n := newNetwork()
+				a := n.join("a")
+				forced := override.Memory()
+				t.Cleanup(func() { forced.Close() })
+				_, client, _ := on(t, n, table(t, a.Instance), router.WithOverrides(forced), router.WithRules(documentOf(t, "breaker: {mode: "+mode+"}")))
+				if through, _ := admitted(t, client, 1); through != 1 {
+					t.Fatal("refused")
+				}
+				force(t, forced, override.Override{Kind: override.Breaker, State: override.Open, For: time.Minute, Reason: "a migration"})
+				synctest.Wait()
+				if through, e := admitted(t, client, 10); through != 0 {
+					t.Errorf("forced open, and %d went through: %v", through, e)
+				}
+				if got := fmt.Sprint(heard.names()); got != "[open]" {
+					t.Errorf("told %s, want [open]", got)
+				}
+			})
+		})
+	}
+}
