@@ -92,15 +92,6 @@ func (c Circuit) String() string {
 		name, c.State, episode, c.BadCallers, c.Callers, 100*c.Thresholds.BadRatio, c.Thresholds.Quorum, c.Failures, c.Requests, c.Thresholds.ScopeRequests)
 }
 
-// Tightest returns the circuit that admits less: of a route and its service, the one that
-// decides. Of equals it is the first.
-func Tightest(a, b Circuit) Circuit {
-	if cmp.Compare(b.Share(0), a.Share(0)) < 0 {
-		return b
-	}
-	return a
-}
-
 // Circuit returns the breaker of a route, or with "" that of the whole service.
 func (f *Fleet) Circuit(route string) Circuit {
 	if s := f.Scopes[route]; s != nil {

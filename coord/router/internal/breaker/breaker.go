@@ -79,15 +79,6 @@ func (d Decision) String() string {
 		s, d.Failures, d.Requests, d.BadCallers, d.Callers, 100*d.Ratio, d.MinRequests, d.Quorum)
 }
 
-// Tightest returns the decision that admits less: of a route and its service, the one that
-// holds. Of equals it is the first.
-func Tightest(a, b Decision) Decision {
-	if b.Admit < a.Admit {
-		return b
-	}
-	return a
-}
-
 // Breaker decides for one scope.
 type Breaker struct {
 	route string

@@ -56,19 +56,6 @@ func TestWhatTheFleetDoesNotSayThisProcessDecides(t *testing.T) {
 	}
 }
 
-func TestTheTightestHolds(t *testing.T) {
-	route, service := New("checkout", Settings{}), New("", Settings{})
-	fails(service, 0)
-	d := Tightest(route.Decide(time.Second, ForcedClosed, nil), service.Decide(time.Second, NotForced, nil))
-	if d.Admit != 0 || d.Route != "" || d.Rule != ByProcess {
-		t.Errorf("a route that is forced closed, of a service that is open: %v", d)
-	}
-	d = Tightest(route.Decide(time.Second, NotForced, nil), New("", Settings{}).Decide(time.Second, NotForced, nil))
-	if d.Route != "checkout" {
-		t.Errorf("of equals: %v", d)
-	}
-}
-
 func TestADecisionSaysItsFigures(t *testing.T) {
 	b := New("checkout", Settings{})
 	fails(b, 0)

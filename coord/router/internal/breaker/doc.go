@@ -12,7 +12,7 @@
 //     are away or say nothing of the scope.
 //
 // A request that takes a route is subject to two scopes, the route and the service;
-// [Tightest] is what holds for it. An operator's word is about its own scope: a route that is
+// the one that admits less holds. An operator's word is about its own scope: a route that is
 // forced closed is still closed to traffic while its service's circuit is open.
 //
 // The package has no clock, no randomness and no goroutine: time is a duration since some
