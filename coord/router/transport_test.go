@@ -176,7 +176,7 @@ func TestMembersFollowTheDirectory(t *testing.T) {
 	if err := d.Set(b.Instance); err != nil {
 		t.Fatal(err)
 	}
-	coordtest.Eventually(t, patience, func() bool { return stateOf(t, r, "b").State == router.Ramping }, "b is known")
+	coordtest.Eventually(t, patience, func() bool { return stateOf(t, r, "b").State == router.Active }, "b is known")
 	coordtest.Eventually(t, patience, func() bool {
 		got, err := get(t, client, "/")
 		return err == nil && got == "b"

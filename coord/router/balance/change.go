@@ -52,21 +52,17 @@ func (p *Pool) step(now time.Duration) {
 // anything but good.
 func (p *Pool) learn(n *Node, now time.Duration) bool {
 	n.verdict = nil
-	prior, blame := time.Duration(0), 0.0
+	prior := time.Duration(0)
 	var can Capacity
 	if p.fleet != nil {
 		if s := p.fleet.Instances[n.id]; s != nil {
 			n.verdict = &s.Verdict
 			prior = s.Latency()
-			if s.Verdict.State == signal.Good {
-				blame = 1 - s.Verdict.Weight // without the worst caller
-			}
 			can = Capacity{Demand: s.ServiceDemand, Parallelism: s.Parallelism}
 		}
 	}
 	n.latency.prior.Store(int64(prior))
 	n.capacity.store(can)
-	n.failing.blame(blame)
 	if n.verdict == nil || n.verdict.State == signal.Good && n.verdict.Weight >= 1 {
 		n.vouched.Store(false)
 		return false

@@ -23,27 +23,25 @@ const (
 )
 
 // failing is the part of an instance's requests that failed lately, by this router's own
-// requests, decayed towards what the fleet says. An instance that fails without working has
-// little CPU time for each request, few requests in flight and no latency to show for
-// those: to all that looks at load it is the best of all. Reads are lock-free; the node's lock
-// serialises writers.
+// requests alone: what the fleet says is in the instance's weight, which has a floor. A price
+// without one would end the traffic of all who are honest on the word of one who lies, and
+// leave that one as the only voice. An instance that fails without working has little CPU
+// time for each request, few requests in flight and no latency to show for those: to all that
+// looks at load it is the best of all. Reads are lock-free; the node's lock serialises
+// writers.
 type failing struct {
-	some  atomic.Bool   // there is anything but zero below; late by a second where both change at once
+	some  atomic.Bool   // the value is not zero
 	value atomic.Uint64 // float64
 	at    atomic.Int64
-	prior atomic.Uint64 // float64: what the fleet says
 }
 
 func (f *failing) read(now time.Duration) float64 {
-	value, prior := math.Float64frombits(f.value.Load()), math.Float64frombits(f.prior.Load())
-	if value == prior {
-		return value // most of all: none
-	}
+	value := math.Float64frombits(f.value.Load())
 	idle := now - time.Duration(f.at.Load())
-	if idle < failureMemory/1000 {
+	if value == 0 || idle < failureMemory/1000 {
 		return value
 	}
-	return prior + (value-prior)*math.Exp(-float64(idle)/float64(failureMemory))
+	return value * math.Exp(-float64(idle)/float64(failureMemory))
 }
 
 // price is what a request costs there, relative to an instance that never fails.
@@ -69,17 +67,11 @@ func (f *failing) observe(now time.Duration, failed bool) {
 	}
 	f.value.Store(math.Float64bits(value))
 	f.at.Store(int64(now))
-	f.some.Store(value != 0 || f.prior.Load() != 0)
+	f.some.Store(value != 0)
 }
 
-// blame takes over what the fleet says.
-func (f *failing) blame(part float64) {
-	f.prior.Store(math.Float64bits(part))
-	f.some.Store(part != 0 || f.value.Load() != 0)
-}
-
-// reset forgets this router's own part.
+// reset forgets it.
 func (f *failing) reset() {
-	f.value.Store(f.prior.Load())
-	f.some.Store(f.prior.Load() != 0)
+	f.value.Store(0)
+	f.some.Store(false)
 }

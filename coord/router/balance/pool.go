@@ -31,7 +31,7 @@ type Pool struct {
 	fleet    *signal.Fleet
 	forced   map[string]bool // out, by an operator's word
 	subset   int             // instances that this caller knows
-	began    bool            // it had members before
+	settled  time.Duration   // from when on who comes is new; never: it has had no members
 	compared time.Duration   // when instances were compared last
 	events   []Event         // to be told once mu is released
 	counted  int             // of them, how many know how many instances there are
@@ -72,6 +72,11 @@ type Figure struct {
 	Value, Threshold float64
 }
 
+// settling is how long after its first members a pool takes those that come for ones that it
+// had not heard of yet, not for new ones: a directory that has just been opened learns of a
+// fleet bit by bit.
+const settling = 5 * time.Second
+
 // minGap bounds the rate of probes from above.
 const minGap = 50 * time.Millisecond
 
@@ -79,7 +84,7 @@ const minGap = 50 * time.Millisecond
 // at a time, with no lock held, so that it may call the pool.
 func New(s Settings, observe func(Event)) *Pool {
 	s.Variants = maps.Clone(s.Variants)
-	p := &Pool{settings: s, observe: observe, nodes: make(map[string]*Node)}
+	p := &Pool{settings: s, observe: observe, settled: never, nodes: make(map[string]*Node)}
 	p.nextStep.Store(math.MaxInt64)
 	p.nextProbe.Store(math.MaxInt64)
 	p.rebuild()
@@ -126,7 +131,7 @@ func (p *Pool) join(now time.Duration, members []Member) {
 			n.returned.Store(int64(never))
 			n.since.Store(int64(now))
 			n.begun.Store(int64(now))
-			if p.began && p.settings.SlowStart > 0 {
+			if p.settled != never && now >= p.settled && p.settings.SlowStart > 0 {
 				n.rampFor.Store(int64(p.settings.SlowStart))
 				n.returned.Store(int64(now))
 			}
@@ -149,7 +154,9 @@ func (p *Pool) join(now time.Duration, members []Member) {
 			changed = true
 		}
 	}
-	p.began = p.began || len(p.nodes) > 0
+	if p.settled == never && len(p.nodes) > 0 {
+		p.settled = now + settling
+	}
 	if changed || len(p.sorted) != len(p.nodes) {
 		p.sorted = p.sorted[:0:0]
 		for _, n := range p.nodes {

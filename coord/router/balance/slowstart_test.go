@@ -39,6 +39,13 @@ func TestSlowStart(t *testing.T) {
 				w.t.Errorf("ramp %v", c.Ramp)
 			}
 		},
+		"who is heard of a moment after the first does not": func(w *world) {
+			w.now -= time.Millisecond
+			w.joins("new")
+			if c := w.choice("new"); c.Ramp != 1 {
+				w.t.Errorf("ramp %v", c.Ramp)
+			}
+		},
 		"who only was out of service does not": func(w *world) {
 			w.who[0].InService = false
 			w.update()
@@ -77,6 +84,7 @@ func TestSlowStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := under(t, Weighted{}, 4)
 			w.configure(func(s *Settings) { s.SlowStart = slow })
+			w.now += settling
 			tell(w)
 		})
 	}
