@@ -131,7 +131,8 @@ func (p *Pool) join(now time.Duration, members []Member) {
 			n.returned.Store(int64(never))
 			n.since.Store(int64(now))
 			n.begun.Store(int64(now))
-			if p.settled != never && now >= p.settled && p.settings.SlowStart > 0 {
+			// Unconfirmed is not new either: it vanished with others, and is thought to be well.
+			if p.settled != never && now >= p.settled && !m.Unconfirmed && p.settings.SlowStart > 0 {
 				n.rampFor.Store(int64(p.settings.SlowStart))
 				n.returned.Store(int64(now))
 			}

@@ -46,6 +46,17 @@ func TestSlowStart(t *testing.T) {
 				w.t.Errorf("ramp %v", c.Ramp)
 			}
 		},
+		"who vanished with many others, and is back unconfirmed, does not": func(w *world) {
+			back := w.who[0]
+			w.who = w.who[1:]
+			w.update()
+			back.Unconfirmed = true
+			w.who = append(w.who, back)
+			w.update()
+			if c := w.choice("i0"); c.Ramp != 1 {
+				w.t.Errorf("ramp %v", c.Ramp)
+			}
+		},
 		"who only was out of service does not": func(w *world) {
 			w.who[0].InService = false
 			w.update()
