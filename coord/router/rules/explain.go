@@ -2,7 +2,11 @@
 
 package rules
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/otelplat/platform/internal/stablehash"
+)
 
 // Step is what one route makes of a request.
 type Step struct {
@@ -52,9 +56,9 @@ func (r *route) explain(req *Request, left float64) Step {
 		return s
 	}
 	value := r.sticky.of(req)
-	key := hashText(value)
+	key := stablehash.Text(value)
 	s.Share = left * r.part
-	switch place := unit(mix(key ^ r.salt)); {
+	switch place := unit(stablehash.Mix(key ^ r.salt)); {
 	case r.part == 0:
 		s.Misses = "percent: it takes none"
 	case left <= 0:

@@ -2,29 +2,11 @@
 
 package rules
 
-import "math"
+import (
+	"math"
 
-// hashText is FNV-1a with the finaliser of MurmurHash3, which FNV needs: alone it leaves the
-// high bits of similar texts alike. Every process must compute the same, so it has no seed,
-// and a change moves every caller of every fleet.
-func hashText[T string | []byte](s T) uint64 {
-	const offset, prime = 14695981039346656037, 1099511628211
-	h := uint64(offset)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * prime
-	}
-	return mix(h)
-}
-
-// mix is the finaliser of MurmurHash3: each bit of the result depends on all.
-func mix(h uint64) uint64 {
-	h ^= h >> 33
-	h *= 0xff51afd7ed558ccd
-	h ^= h >> 33
-	h *= 0xc4ceb9fe1a85ec53
-	h ^= h >> 33
-	return h
-}
+	"github.com/otelplat/platform/internal/stablehash"
+)
 
 // unit returns a hash as a number between 0 and 1, neither of them: 52 bits and a half fit a
 // float64, so that nothing is rounded up.
@@ -50,7 +32,7 @@ func choose(arms []arm, key uint64) *arm {
 	best, most := &arms[0], math.Inf(-1)
 	for i := range arms {
 		a := &arms[i]
-		if drawn := math.Log(unit(mix(key^a.salt))) / a.weight; drawn > most {
+		if drawn := math.Log(unit(stablehash.Mix(key^a.salt))) / a.weight; drawn > most {
 			best, most = a, drawn
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/otelplat/platform/internal/stablehash"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -20,7 +22,7 @@ func split(weights []float64) []arm {
 	var arms []arm
 	for i, w := range weights {
 		if name := fmt.Sprint("a", i); w > 0 {
-			arms = append(arms, arm{variant{name: name}, w, hashText(name)})
+			arms = append(arms, arm{variant{name: name}, w, stablehash.Text(name)})
 		}
 	}
 	return arms
@@ -48,7 +50,7 @@ const keys = 40_000
 func place(arms []arm) []string {
 	to := make([]string, keys)
 	for i := range to {
-		to[i] = choose(arms, hashText(fmt.Sprint("user-", i))).variant.name
+		to[i] = choose(arms, stablehash.Text(fmt.Sprint("user-", i))).variant.name
 	}
 	return to
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/otelplat/platform/coord/discovery"
+	"github.com/otelplat/platform/internal/stablehash"
 	"google.golang.org/grpc/codes"
 )
 
@@ -70,12 +71,12 @@ func (d *Document) Compile(own ...string) (*Table, error) {
 
 func (t *Table) compile(r *Route) route {
 	c := route{
-		name: r.Name, match: newMatcher(&r.Match), part: r.Percent / 100, salt: hashText("route " + r.Name),
+		name: r.Name, match: newMatcher(&r.Match), part: r.Percent / 100, salt: stablehash.Text("route " + r.Name),
 		sticky: newKey(r.Sticky), settings: cloned(r.Settings),
 	}
 	for _, a := range r.Split {
 		if a.Weight > 0 {
-			c.arms = append(c.arms, arm{t.variants[a.Variant], a.Weight, hashText(a.Variant)})
+			c.arms = append(c.arms, arm{t.variants[a.Variant], a.Weight, stablehash.Text(a.Variant)})
 		}
 	}
 	return c
@@ -151,7 +152,7 @@ func (t *Table) Route(r *Request, random func() uint64) Decision {
 			v = to.arms[0].variant
 		default:
 			key := to.key(r, &d, random)
-			if unit(mix(key^to.salt)) >= to.part {
+			if unit(stablehash.Mix(key^to.salt)) >= to.part {
 				continue
 			}
 			if len(to.arms) > 0 {
@@ -173,7 +174,7 @@ func (d *Decision) take(r *route, v variant) {
 // sender must stay out of that route too, next time.
 func (r *route) key(req *Request, d *Decision, random func() uint64) uint64 {
 	if value := r.sticky.of(req); value != "" {
-		return hashText(value)
+		return stablehash.Text(value)
 	}
 	if r.sticky.kind != cookieKey {
 		return random()
@@ -182,14 +183,14 @@ func (r *route) key(req *Request, d *Decision, random func() uint64) uint64 {
 		d.cookie, d.drawn = r.sticky.name, random()
 	}
 	text := cookieText(d.drawn)
-	return hashText(text[:])
+	return stablehash.Text(text[:])
 }
 
 // HashKey returns the hash of the key that the policy hashes; false when the policy has none,
 // or the request has not.
 func (t *Table) HashKey(r *Request) (uint64, bool) {
 	value := t.hash.of(r)
-	return hashText(value), value != ""
+	return stablehash.Text(value), value != ""
 }
 
 // HTTPFailure reports whether an answer counts against its instance, and its error class, ""
