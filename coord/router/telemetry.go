@@ -187,7 +187,7 @@ func (s *service) decided(e balance.Event) {
 	r.AddAttributes(figures(&e)...)
 	r.AddAttributes(attribute.Int(semconv.RouteInstances, e.Instances), attribute.Int(semconv.RouteRotation, e.Rotation))
 	otel.GetLoggerProvider().Logger(semconv.RouteScope).Emit(ctx, r)
-	if e.Kind == balance.Left || e.Kind == balance.Panicked {
+	if e.Kind != balance.WouldLeave { // that would not have been an act
 		s.acted(name, attrs)
 	}
 }

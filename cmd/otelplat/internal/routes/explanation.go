@@ -71,7 +71,7 @@ func (a *Answer) Print(w io.Writer) error {
 		return err
 	}
 	if a.Fresh {
-		fmt.Fprintln(w, "\nThis router was made for the question and has sent nothing. One that has may keep out, or prefer, other\ninstances by its own experience.")
+		fmt.Fprintln(w, "\nThis router was made for the question and has sent nothing. One that has may keep out, or prefer, other\ninstances by its own experience. What the fleet's routers did, by which figures, and what it came to: otelplat event\ntail --all --namespace NAMESPACE-platform, the events otelplat.route.*.")
 	}
 	return nil
 }
