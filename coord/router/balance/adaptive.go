@@ -109,7 +109,7 @@ func (a *Adaptive) Choose(c *Candidates, r Request) int {
 			return i
 		}
 	}
-	return bestDrawn(c, r)
+	return bestDrawn(c, r, a.median.value() >= a.options.WorthProbing)
 }
 
 // rule is how answers are scored: what a request would take at an instance, the least wins.

@@ -80,14 +80,14 @@ func TestADoubtedInstanceGetsARequestWhereAllAreDoubted(t *testing.T) {
 	}
 	r := Request{Random: rand.IntN}
 	for range 100 {
-		if i := bestDrawn(p.table.Load().rotation, r); i < 0 {
+		if i := bestDrawn(p.table.Load().rotation, r, true); i < 0 {
 			t.Fatal("nobody")
 		}
 	}
 	p.sorted[0].doubted.Store(false)
 	got := 0
 	for range 1000 {
-		if bestDrawn(p.table.Load().rotation, r) == 0 {
+		if bestDrawn(p.table.Load().rotation, r, true) == 0 {
 			got++
 		}
 	}

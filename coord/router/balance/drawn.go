@@ -16,8 +16,10 @@ const (
 // least time. As long as all that were drawn told their load lately there are up to eight
 // of them: a caller with much of the traffic knows the load of all by the answers that it
 // gets anyway. Otherwise there are two, compared by what requests took: callers that
-// compare more by knowledge that they share all choose the same.
-func bestDrawn(c *Candidates, r Request) int {
+// compare more by knowledge that they share all choose the same. So it is too where requests
+// take so little that the model is not worth asking for: a process's own use of CPU is then
+// more than its requests', and what it leaves in their service demand would decide.
+func bestDrawn(c *Candidates, r Request, model bool) int {
 	best := c.any(r)
 	if best < 0 || len(c.nodes) == 1 {
 		return best
@@ -31,6 +33,7 @@ func bestDrawn(c *Candidates, r Request) int {
 		}
 	}
 	took, known := c.told(best, r.Now)
+	known = known && model
 	for drawn := 1; known && drawn < mostDrawn; drawn++ {
 		i := c.Draw(r)
 		if i < 0 || i == best || c.nodes[i].doubted.Load() {
