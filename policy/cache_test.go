@@ -4,6 +4,7 @@ package policy_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -88,6 +89,9 @@ func TestKeptDecisionsAreOPAs(t *testing.T) {
 				}
 				got, err1 := e.Decide(t.Context(), "p", in)
 				want, err2 := s.DecideByOPA(t.Context(), "p", in)
+				for again := 0; errors.Is(err2, policy.ErrTimeout) && again < 10; again++ { // the machine's
+					want, err2 = s.DecideByOPA(t.Context(), "p", in)
+				}
 				if got.Cached {
 					hits++
 				}

@@ -17,24 +17,26 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// walking are rules that are not lowered, of every kind and about every place.
+// walking are rules that are not lowered, because the name of a rule in them is computed, of
+// every kind and about every place.
 const walking = `
-holds(x) if walk({"v": x}, [["v"], _])
-drop contains "walked" if walk(input.item.attributes, [_, "x"])
-observe contains input.item.name if walk(input.item.name, [_, "health"])
-observe contains "code" if walk(input.item.status.code, [_, "ok"])
-observe contains "body" if walk(input.item.body.k, [_, "secret"])
-observe contains "deep" if walk(input.item.attributes.a.x, [_, null])
+opa.only := true
+holds(x) if { walk({"v": x}, [["v"], _]); opa[_] }
+drop contains "walked" if { walk(input.item.attributes, [_, "x"]); opa[_] }
+observe contains input.item.name if { walk(input.item.name, [_, "health"]); opa[_] }
+observe contains "code" if { walk(input.item.status.code, [_, "ok"]); opa[_] }
+observe contains "body" if { walk(input.item.body.k, [_, "secret"]); opa[_] }
+observe contains "deep" if { walk(input.item.attributes.a.x, [_, null]); opa[_] }
 observe contains "absent" if { not input.item.attributes.b; holds(input.item.name) }
-observe contains "resource" if walk(input.resource.attributes["service.name"], [_, "x"])
-observe contains "scope" if walk([input.scope.name, input.scope.version], [_, "s"])
-observe contains "signal" if walk(input.signal, [_, "logs"])
-sample["half"] := 0.5 if walk(input.item.attributes["a.b"], [_, true])
+observe contains "resource" if { walk(input.resource.attributes["service.name"], [_, "x"]); opa[_] }
+observe contains "scope" if { walk([input.scope.name, input.scope.version], [_, "s"]); opa[_] }
+observe contains "signal" if { walk(input.signal, [_, "logs"]); opa[_] }
+sample["half"] := 0.5 if { walk(input.item.attributes["a.b"], [_, true]); opa[_] }
 sample["wrong"] := input.item.attributes.b if holds(1)
-set["named"] := {"attributes.named": input.item.name} if walk(input.item.severity_number, [_, 7])
+set["named"] := {"attributes.named": input.item.name} if { walk(input.item.severity_number, [_, 7]); opa[_] }
 redact["r"] := {"action": "mask", "fields": ["attributes.*"]} if { every v in input.item.attributes { v != "x" }; holds(1) }
 default route := ""
-route := "r" if walk(input.item.kind, [_, "server"])
+route := "r" if { walk(input.item.kind, [_, "server"]); opa[_] }
 `
 
 // TestWhatIsAskedBeforehandIsWhatEachItemWouldHaveHeard asks OPA about generated batches in
@@ -143,7 +145,7 @@ func numbered(n int) ptrace.Traces {
 
 // TestItemsThatDifferAreFewEvaluations counts them.
 func TestItemsThatDifferAreFewEvaluations(t *testing.T) {
-	p := processorOn(t, ModeEnforce, "traces", rules(`drop contains "x" if walk(input.item.duration_ns, [_, 7])`))
+	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`drop contains "x" if { walk(input.item.duration_ns, [_, 7]); opa[_] }`))
 	policy := &counting{evaluator: p.engine.Snapshot()}
 	e := p.work.(*enforcer)
 	book, err := newRulebook(policy, nil, false)
@@ -162,8 +164,8 @@ func TestItemsThatDifferAreFewEvaluations(t *testing.T) {
 
 // TestAnErrorOfOneItemIsOfNoOther has one in the second evaluation of three.
 func TestAnErrorOfOneItemIsOfNoOther(t *testing.T) {
-	p := processorOn(t, ModeEnforce, "traces", rules(`
-		drop contains "x" if { walk(input.item.duration_ns, [_, n]); 1 / (n - 300) > 0 }`))
+	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`
+		drop contains "x" if { walk(input.item.duration_ns, [_, n]); 1 / (n - 300) > 0; opa[_] }`))
 	td, err := p.traces(t.Context(), numbered(3*maxRows))
 	if err != nil || td.SpanCount() != 301 {
 		t.Errorf("%d spans are left, expected those up to the one that divides by nothing, which stays too: %v", td.SpanCount(), err)
@@ -174,7 +176,7 @@ func TestAnErrorOfOneItemIsOfNoOther(t *testing.T) {
 
 // TestABatchThatEndsIsNotAsked has a context that ended.
 func TestABatchThatEndsIsNotAsked(t *testing.T) {
-	p := processorOn(t, ModeEnforce, "traces", rules(`drop contains "x" if walk(input.item.duration_ns, [_, 7])`))
+	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`drop contains "x" if { walk(input.item.duration_ns, [_, 7]); opa[_] }`))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := p.traces(ctx, numbered(10)); err == nil {
@@ -185,8 +187,8 @@ func TestABatchThatEndsIsNotAsked(t *testing.T) {
 // TestRulesThatTakeLongAreAskedOneByOne runs out of time twice: after it the question rests,
 // and its items, each of which is in time, have their answers still.
 func TestRulesThatTakeLongAreAskedOneByOne(t *testing.T) {
-	p := processorOn(t, ModeEnforce, "traces", rules(`
-		drop contains "x" if { walk(input.item.duration_ns, [_, n]); count(numbers.range(n, n + 4000)) == 0 }`))
+	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`
+		drop contains "x" if { walk(input.item.duration_ns, [_, n]); count(numbers.range(n, n + 4000)) == 0; opa[_] }`))
 	e := p.work.(*enforcer)
 	if _, err := p.traces(t.Context(), numbered(2*maxRows)); err != nil {
 		t.Fatal(err)
@@ -198,10 +200,10 @@ func TestRulesThatTakeLongAreAskedOneByOne(t *testing.T) {
 
 // TestTheLogTellsWhatOPAEvaluates has a rule of each path.
 func TestTheLogTellsWhatOPAEvaluates(t *testing.T) {
-	p := processorOn(t, ModeEnforce, "traces", rules(`
+	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`
 		observe contains "native" if input.item.name == "a"
-		drop contains "rows" if walk(input.item.name, [_, "a"])
-		keep contains "kept" if walk(input.item.name, [_, "a"])
+		drop contains "rows" if { input.item.name == "a"; opa[_] }
+		keep contains "kept" if { input.item.name == "a"; opa[_] }
 		route := "x" if "native" in observe with input.item.name as "a"
 	`))
 	book, err := newRulebook(p.engine.Snapshot(), nil, false)

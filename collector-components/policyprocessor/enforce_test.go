@@ -22,6 +22,10 @@ func rules(rego string) map[string]string {
 	return map[string]string{"telemetry.rego": "package otelplat.telemetry\n" + rego}
 }
 
+// leftToOPA are rules of which OPA evaluates those that ask for opa[_]: the name of a rule
+// that is computed is not lowered.
+func leftToOPA(rego string) map[string]string { return rules(rego + "\nopa.only := true\n") }
+
 // records are log records with these bodies, one scope, one resource.
 func records(bodies ...string) plog.Logs {
 	ld := plog.NewLogs()

@@ -30,8 +30,8 @@ func (c *counting) Eval(ctx context.Context, path string, input any) (any, bool,
 // were the same to a rule with what it says of each. The rules say nothing else than
 // before, by what is not lowered.
 func TestAnAnswerIsKeptForItemsThatAreTheSameToTheRules(t *testing.T) {
-	p := processorOn(t, ModeEnforce, "logs", rules(`
-		slow(x) := y if walk({"v": x}, [["v"], y])
+	p := processorOn(t, ModeEnforce, "logs", leftToOPA(`
+		slow(x) := y if { walk({"v": x}, [["v"], y]); opa[_] }
 		drop contains "a" if slow(input.item.attributes.a) == 1
 		drop contains "text" if slow(input.item.attributes.a) == "1"
 		drop contains "yes" if slow(input.item.attributes.b)

@@ -164,7 +164,7 @@ var totals = map[string][]kinds{
 // refused are builtins that give several answers, or need what only OPA's evaluation
 // has.
 var refused = map[string]bool{
-	"walk": true, "trace": true, "internal.print": true, "internal.test_case": true, "internal.template_string": true,
+	"trace": true, "internal.print": true, "internal.test_case": true,
 	"rego.parse_module": true, "rego.metadata.chain": true, "rego.metadata.rule": true, "opa.runtime": true, "http.send": true,
 }
 

@@ -19,7 +19,14 @@ func (s *body) call(terms []*ast.Term) {
 		s.callFunction(name, terms[1:])
 		return
 	}
-	s.callBuiltin(name.String(), terms[1:])
+	switch name := name.String(); name {
+	case ast.WalkBuiltin.Name:
+		s.descend(terms[1:])
+	case ast.InternalTemplateString.Name:
+		s.interpolate(terms[1:])
+	default:
+		s.callBuiltin(name, terms[1:])
+	}
 }
 
 func (s *body) callFunction(name ast.Ref, terms []*ast.Term) {

@@ -250,7 +250,7 @@ func (o *iterate) run(f *frame, rest []op, s sink) bool {
 }
 
 // visit calls fn for each member of a collection until it says stop. Those of a Go
-// map come in its own order unless the order matters.
+// map, or of a record, come in its own order unless the order matters.
 func visit(f *frame, v Value, ordered bool, fn func(key, item Value) (stop bool)) bool {
 	switch v.k {
 	case array, slice, strs:
@@ -279,7 +279,17 @@ func visit(f *frame, v Value, ordered bool, fn func(key, item Value) (stop bool)
 			}
 			return false
 		}
-	case object, request, entity, action, record:
+	case record:
+		if r := v.record(); !ordered {
+			for _, name := range r.Names() {
+				f.step()
+				if m := r.Member(name); m.k != undefined && fn(textValue(name), m) {
+					return true
+				}
+			}
+			return false
+		}
+	case object, request, entity, action:
 	default:
 		return false
 	}

@@ -120,21 +120,37 @@ func BenchmarkPolicyMatching(b *testing.B) {
 	})
 }
 
+// computed is a rule that is not lowered, because the name of a rule in it is computed: OPA
+// evaluates what refers to it.
+const computed = "\nlimits.low := 5\n\nlimits.high := 2000000000\n"
+
 // BenchmarkPolicyFallback asks what is not lowered, so that OPA evaluates it: of spans
 // that are the same to the rule in one of twenty ways, so that its answers are kept, and of
 // spans that all differ, so that none can be.
 func BenchmarkPolicyFallback(b *testing.B) {
 	for name, rule := range map[string]string{
-		"alike":        `walk({"v": input.item.attributes["http.route"]}, [["v"], "no such"])`,
-		"different":    `walk({"v": input.item.duration_ns}, [["v"], "no such"])`,
-		"interpolated": `$"took {input.item.duration_ns}" == "no such"`,
-		"guarded":      `input.item.attributes["http.route"] == "/no such"; walk(input.item.duration_ns, [_, "no such"])`,
+		"alike":     `limits[input.item.attributes["http.route"]] == 7`,
+		"different": `input.item.duration_ns == limits[_]`,
+		"computed":  `limits[sprintf("%d", [input.item.duration_ns])] == 7`,
+		"guarded":   `input.item.attributes["http.route"] == "/no such"; input.item.duration_ns == limits[_]`,
 	} {
-		b.Run(name, func(b *testing.B) { fallback(b, `drop contains "x" if { `+rule+` }`) })
+		b.Run(name, func(b *testing.B) { differing(b, `drop contains "x" if { `+rule+` }`+computed) })
 	}
 }
 
-func fallback(b *testing.B, rule string) {
+// BenchmarkPolicyNested asks what looks into values and makes texts, of spans that all
+// differ: it is lowered.
+func BenchmarkPolicyNested(b *testing.B) {
+	for name, rule := range map[string]string{
+		"walk":            `walk({"v": input.item.duration_ns}, [["v"], "no such"])`,
+		"walk-attributes": `walk(input.item.attributes, [_, "no such"])`,
+		"interpolated":    `$"took {input.item.duration_ns}" == "no such"`,
+	} {
+		b.Run(name, func(b *testing.B) { differing(b, `drop contains "x" if { `+rule+` }`) })
+	}
+}
+
+func differing(b *testing.B, rule string) {
 	p := started(b, policyprocessor.NewFactory(), map[string]any{"directory": folder(b, "package otelplat.telemetry\n"+rule+"\n")})
 	batches := make([]ptrace.Traces, 20)
 	for n := range batches {
