@@ -5,6 +5,7 @@ package compile
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -88,5 +89,41 @@ func TestAnEvaluationThatLooksAtTooMuchIsASurprise(t *testing.T) {
 	// The frame is used again, and knows nothing of it.
 	if v, _, err := p.Eval(map[string]any{"l": list[:3]}); err != nil || fmt.Sprint(v) != "9" {
 		t.Errorf("%v %v", v, err)
+	}
+}
+
+// Work that grows faster than the input: paths of a value that is nested deep, and texts made
+// of texts.
+func TestWhatGrowsFasterThanItsInputIsASurprise(t *testing.T) {
+	var deep any = "x"
+	for range 5000 {
+		deep = []any{deep}
+	}
+	var doubled strings.Builder
+	doubled.WriteString("n := x if {\n\tx0 := input.l\n")
+	for i := range 40 {
+		fmt.Fprintf(&doubled, "\tx%d := $\"{x%d}{x%d}\"\n", i+1, i, i)
+	}
+	doubled.WriteString("\tx := count(x40)\n}")
+	for rego, input := range map[string]any{
+		"n := count([p | walk(input.l, [p, _])])": deep,
+		doubled.String(): "some text",
+	} {
+		compiler, err := ast.CompileModulesWithOpt(map[string]string{"p.rego": "package p\n\n" + rego + "\n"}, ast.CompileOpts{ParserOptions: ast.ParserOptions{RegoVersion: ast.RegoV1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Lower(compiler, nil, ast.MustParseRef("data.p.n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if v, _, err := p.Eval(map[string]any{"l": input}); !errors.As(err, new(*SurpriseError)) {
+			t.Errorf("%v %v of %.40s", v, err, rego)
+		}
+		if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 64<<20 {
+			t.Errorf("%d bytes were made before it ended", after.TotalAlloc-before.TotalAlloc)
+		}
 	}
 }

@@ -78,6 +78,7 @@ type descending struct {
 
 func (d *descending) at(v Value) (stop bool) {
 	if d.path >= 0 {
+		d.f.work(len(d.keys)) // of a value that is nested deep, paths are most of the work
 		d.f.set(d.path, arrayValue(&Array{items: slices.Clone(d.keys)}))
 	}
 	d.f.set(d.value, v)

@@ -113,6 +113,17 @@ func (f *frame) step() {
 	}
 }
 
+// work counts what takes as long as n members that are looked at.
+func (f *frame) work(n int) {
+	before := f.steps / lookEvery
+	if f.steps += n; f.steps > maxSteps {
+		unexpected("works more than %d steps", maxSteps)
+	}
+	if f.steps/lookEvery != before {
+		f.look()
+	}
+}
+
 // look at the clock: steps may be work, such as the search of a long text.
 func (f *frame) look() {
 	if now := time.Now(); f.began.IsZero() {

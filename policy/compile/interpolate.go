@@ -111,13 +111,12 @@ func (o *interpolation) holds(f *frame) bool {
 	var room [128]byte
 	b := room[:0]
 	for i := range o.parts {
-		f.step()
-		if b = appendText(b, f.get(&o.parts[i])); len(b) > maxInterpolated {
+		v := f.get(&o.parts[i])
+		f.work(1 + v.length())
+		if b = appendText(b, v); len(b) > maxInterpolated {
 			unexpected("an interpolated string has more than %d bytes", maxInterpolated)
 		}
-	}
-	if len(b) > len(room) {
-		f.look()
+		f.work(len(b) / len(room))
 	}
 	f.set(o.to, textValue(string(b)))
 	return true
