@@ -151,6 +151,57 @@ func TestTheHardenedCollectorAsksForCertificateAndToken(t *testing.T) {
 		}
 		conn.Close()
 	}
+
+	// Over HTTP the same; snappy would be decompressed before a token is asked for.
+	known := &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	for _, sender := range []struct {
+		name     string
+		config   *tls.Config
+		token    string
+		encoding string
+		want     int // 0: no connection
+	}{
+		{"without a certificate", &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, token, "", 0},
+		{"without a token", known, "", "", http.StatusUnauthorized},
+		{"with a bad one", known, "x", "", http.StatusUnauthorized},
+		{"with both, in a block of snappy", known, token, "snappy", http.StatusBadRequest},
+		{"with both, and nothing in it", known, token, "", http.StatusOK},
+	} {
+		if got := overHTTPS(t, sender.config, sender.token, sender.encoding); got != sender.want {
+			t.Errorf("over HTTP %s: %d, expected %d", sender.name, got, sender.want)
+		}
+	}
+}
+
+// overHTTPS sends an export of nothing, and returns the answer's status, or 0 without one.
+func overHTTPS(t *testing.T, config *tls.Config, token, encoding string) int {
+	t.Helper()
+	nothing := ""
+	if encoding == "snappy" {
+		nothing = "\x00"
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+os.Getenv("OTELPLAT_OTLP_HTTP")+"/v1/logs", strings.NewReader(nothing))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-protobuf")
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	if encoding != "" {
+		r.Header.Set("Content-Encoding", encoding)
+	}
+	transport := &http.Transport{TLSClientConfig: config}
+	defer transport.CloseIdleConnections()
+	answer, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		return 0
+	}
+	answer.Body.Close()
+	if challenged := answer.Header.Get("Www-Authenticate") != ""; challenged != (answer.StatusCode == http.StatusUnauthorized) {
+		t.Errorf("the answer is %d with the header %v", answer.StatusCode, answer.Header)
+	}
+	return answer.StatusCode
 }
 
 func TestTheHardenedCollectorHasItsOwnEventsInAPipeline(t *testing.T) {

@@ -37,7 +37,8 @@ type Config struct {
 	// APIKeys lets senders with API keys in.
 	APIKeys *APIKeysConfig `mapstructure:"api_keys"`
 
-	// ClientCertificates lets senders in by their certificates, over gRPC.
+	// ClientCertificates lets senders in by their certificates: over gRPC, and over HTTP
+	// where the extension is a middleware.
 	ClientCertificates *CertificatesConfig `mapstructure:"client_certificates"`
 
 	// Revocations are credentials that were taken back.

@@ -104,9 +104,10 @@ func (v *verifiers) Close() error {
 	return err
 }
 
-// principal finds out who sends. A request without credentials has no error and nobody.
-func (v *verifiers) principal(ctx context.Context, sources map[string][]string) (*authn.Principal, error) {
-	p, err := v.vouched(ctx, sources)
+// principal finds out who sends, by the headers and the connection's TLS state (nil: it
+// has none). A request without credentials has no error and nobody.
+func (v *verifiers) principal(ctx context.Context, sources map[string][]string, state *tls.ConnectionState) (*authn.Principal, error) {
+	p, err := v.vouched(ctx, sources, state)
 	switch {
 	case err != nil || p == nil || v.revoked == nil:
 		return p, err
@@ -120,19 +121,19 @@ func (v *verifiers) principal(ctx context.Context, sources map[string][]string) 
 
 // vouched asks the token, where there is one: with it a service may act for another.
 // What came for a token is not passed over for a certificate.
-func (v *verifiers) vouched(ctx context.Context, sources map[string][]string) (*authn.Principal, error) {
+func (v *verifiers) vouched(ctx context.Context, sources map[string][]string, state *tls.ConnectionState) (*authn.Principal, error) {
 	token, sent := bearer(sources)
 	if sent {
 		return v.tokens.Verify(ctx, token)
 	}
-	if state := connection(ctx); v.certificates != nil && state != nil && len(state.PeerCertificates) > 0 {
+	if v.certificates != nil && state != nil && len(state.PeerCertificates) > 0 {
 		return v.certificates.Verify(state)
 	}
 	return nil, nil //nolint:nilnil // nobody, which is no error where anonymous senders are let in
 }
 
 // connection returns the TLS state of a gRPC connection. The collector's HTTP server hands
-// an authenticator the headers only.
+// an authenticator the headers only; a middleware has the request.
 func connection(ctx context.Context) *tls.ConnectionState {
 	p, ok := peer.FromContext(ctx)
 	if !ok {

@@ -4,6 +4,7 @@ package policyauthextension
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"sync/atomic"
 
@@ -14,14 +15,16 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/extension/extensionauth"
+	"go.opentelemetry.io/collector/extension/extensionmiddleware"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 )
 
 var (
-	_ extension.Extension  = (*authenticator)(nil)
-	_ extensionauth.Server = (*authenticator)(nil)
+	_ extension.Extension            = (*authenticator)(nil)
+	_ extensionauth.Server           = (*authenticator)(nil)
+	_ extensionmiddleware.HTTPServer = (*authenticator)(nil)
 )
 
 type authenticator struct {
@@ -40,9 +43,10 @@ func newExtension(set extension.Settings, cfg *Config) (*authenticator, error) {
 	return &authenticator{cfg: cfg, log: set.Logger, tel: tel}, nil
 }
 
-// Start reads the files. For keys that are fetched it waits a bounded time, because
-// over HTTP only a receiver that does not listen yet makes senders try again; an issuer
-// that is away longer keeps out those that it vouches for, and nobody else.
+// Start reads the files. For keys that are fetched it waits a bounded time, because over
+// HTTP an authenticator has no answer after which senders try again, and a receiver that
+// does not listen yet has one; an issuer that is away longer keeps out those that it
+// vouches for, and nobody else.
 func (a *authenticator) Start(ctx context.Context, _ component.Host) error {
 	v, err := openVerifiers(a.cfg)
 	if err != nil {
@@ -68,11 +72,21 @@ func (a *authenticator) Shutdown(context.Context) error {
 
 // Authenticate implements extensionauth.Server.
 func (a *authenticator) Authenticate(ctx context.Context, sources map[string][]string) (context.Context, error) {
+	ctx, answer := a.admit(ctx, sources, connection(ctx))
+	if answer != nil {
+		return ctx, answer
+	}
+	return ctx, nil
+}
+
+// admit returns the context with the sender in it, or, counted, what to answer: nobody
+// comes in but by it.
+func (a *authenticator) admit(ctx context.Context, sources map[string][]string, state *tls.ConnectionState) (context.Context, *refusal) {
 	v := a.verifiers.Load()
 	if v == nil {
 		return ctx, a.refuse(ctx, reasonNotRunning, errNotNow)
 	}
-	principal, err := v.principal(ctx, sources)
+	principal, err := v.principal(ctx, sources, state)
 	switch {
 	case err != nil:
 		reason, answer := refused(err)
@@ -87,7 +101,7 @@ func (a *authenticator) Authenticate(ctx context.Context, sources map[string][]s
 	return ctx, a.refuse(ctx, reasonNoToken, errNoCredentials)
 }
 
-func (a *authenticator) refuse(ctx context.Context, reason string, answer *refusal) error {
+func (a *authenticator) refuse(ctx context.Context, reason string, answer *refusal) *refusal {
 	a.tel.ExtensionPolicyAuthRefusals.Add(ctx, 1, metric.WithAttributes(attribute.String(semconv.CollectorReason, reason)))
 	a.log.Debug("request refused", zap.String("reason", reason))
 	return answer

@@ -19,8 +19,8 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.text }
 
-// GRPCStatus is what the collector's gRPC server answers; its HTTP server answers 401
-// whatever an authenticator says.
+// GRPCStatus is what the collector's gRPC server answers, and the body of a middleware's
+// answer over HTTP. The collector's HTTP server takes the text alone of an authenticator.
 func (r *refusal) GRPCStatus() *status.Status { return status.New(r.code, r.text) }
 
 var (
