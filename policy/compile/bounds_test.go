@@ -92,38 +92,69 @@ func TestAnEvaluationThatLooksAtTooMuchIsASurprise(t *testing.T) {
 	}
 }
 
-// Work that grows faster than the input: paths of a value that is nested deep, and texts made
-// of texts.
+// Work that grows faster than the input: paths and sets of a value that is nested deep,
+// comparisons of all that is in it, and texts and lists made of themselves.
 func TestWhatGrowsFasterThanItsInputIsASurprise(t *testing.T) {
-	var deep any = "x"
-	for range 5000 {
-		deep = []any{deep}
+	nested := func(depth int, in func(any) any) (x any) {
+		for x = "x"; depth > 0; depth-- {
+			x = in(x)
+		}
+		return x
 	}
-	var doubled strings.Builder
-	doubled.WriteString("n := x if {\n\tx0 := input.l\n")
-	for i := range 40 {
-		fmt.Fprintf(&doubled, "\tx%d := $\"{x%d}{x%d}\"\n", i+1, i, i)
+	list := func(x any) any { return []any{x} }
+	object := func(x any) any { return map[string]any{"a": x} }
+	doubled := func(join, end string) string {
+		var b strings.Builder
+		b.WriteString("n := x if {\n\tx0 := input.l\n")
+		for i := range 40 {
+			fmt.Fprintf(&b, "\tx%d := "+join+"\n", i+1, i, i)
+		}
+		return b.String() + "\tx := count(" + end + ")\n}"
 	}
-	doubled.WriteString("\tx := count(x40)\n}")
-	for rego, input := range map[string]any{
-		"n := count([p | walk(input.l, [p, _])])": deep,
-		doubled.String(): "some text",
+	many := make([]any, 500_000)
+	for i := range many {
+		many[i] = "some text"
+	}
+	for what, c := range map[string]struct {
+		rego  string
+		input any
+	}{
+		"paths":                       {"n := count([p | walk(input.l, [p, _])])", nested(5000, list)},
+		"sets of objects":             {"n := count({v | walk(input.l, [_, v])})", nested(9000, object)},
+		"sets of lists":               {"n := count({v | walk(input.l, [_, v])})", nested(9000, list)},
+		"a partial set":               {"n contains v if walk(input.l, [_, v])", nested(2000, object)},
+		"keys":                        {"n := count({v: 1 | walk(input.l, [_, v])})", nested(2000, object)},
+		"equality":                    {"n if walk(input.l, [_, [input.l]])", nested(2000, list)},
+		"differences":                 {"n if { walk(input.l, [_, v]); v != input.l; false }", nested(5000, object)},
+		"order":                       {"n if { walk(input.l, [_, v]); v > input.l }", nested(5000, object)},
+		"texts of texts":              {doubled(`$"{x%d}{x%d}"`, "x40"), "some text"},
+		"a text of lists of lists":    {doubled(`[x%d, x%d]`, `$"{x40}"`), "some text"},
+		"a text of a list in another": {`n := $"{input.l}"`, map[string]any{"x": many}},
+		"a text of what is nested":    {`n := $"{input.l}"`, nested(200_000, list)},
 	} {
-		compiler, err := ast.CompileModulesWithOpt(map[string]string{"p.rego": "package p\n\n" + rego + "\n"}, ast.CompileOpts{ParserOptions: ast.ParserOptions{RegoVersion: ast.RegoV1}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := Lower(compiler, nil, ast.MustParseRef("data.p.n"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		if v, _, err := p.Eval(map[string]any{"l": input}); !errors.As(err, new(*SurpriseError)) {
-			t.Errorf("%v %v of %.40s", v, err, rego)
-		}
-		if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 64<<20 {
-			t.Errorf("%d bytes were made before it ended", after.TotalAlloc-before.TotalAlloc)
-		}
+		t.Run(what, func(t *testing.T) {
+			compiler, err := ast.CompileModulesWithOpt(map[string]string{"p.rego": "package p\n\n" + c.rego + "\n"}, ast.CompileOpts{ParserOptions: ast.ParserOptions{RegoVersion: ast.RegoV1}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := Lower(compiler, nil, ast.MustParseRef("data.p.n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			began := time.Now()
+			v, _, err := p.Eval(map[string]any{"l": c.input})
+			took := time.Since(began)
+			runtime.ReadMemStats(&after)
+			made := (after.TotalAlloc - before.TotalAlloc) >> 20
+			t.Logf("%v, %d MiB", took, made)
+			if !errors.As(err, new(*SurpriseError)) {
+				t.Errorf("%v %v", v, err)
+			}
+			if took > 2*time.Second || made > 64 { // 20 ms, on a machine that does other things too
+				t.Error("too much before it ended")
+			}
+		})
 	}
 }

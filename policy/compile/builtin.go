@@ -22,7 +22,7 @@ import (
 // counts as one that can be an error, and then it is a surprise.
 type builtin struct {
 	one   func(Value) Value
-	two   func(a, b Value) Value
+	two   func(f *frame, a, b Value) Value
 	fn    func([]Value) Value
 	takes []kinds
 	makes kinds // 0: anything
@@ -32,11 +32,11 @@ type builtin struct {
 const boolKinds = 1 << boolean
 
 func ordered(ok func(int) bool) builtin {
-	return builtin{two: func(a, b Value) Value { return boolValue(ok(compare(a, b))) }, makes: boolKinds}
+	return builtin{two: func(f *frame, a, b Value) Value { return boolValue(ok(f.compare(a, b))) }, makes: boolKinds}
 }
 
 func texts(fn func(a, b string) bool) builtin {
-	return builtin{takes: []kinds{textKinds, textKinds}, makes: boolKinds, two: func(a, b Value) Value {
+	return builtin{takes: []kinds{textKinds, textKinds}, makes: boolKinds, two: func(_ *frame, a, b Value) Value {
 		a.must(text)
 		b.must(text)
 		return boolValue(fn(a.string(), b.string()))
@@ -51,7 +51,7 @@ func mapped(fn func(string) string) builtin {
 }
 
 func mapped2(fn func(a, b string) string) builtin {
-	return builtin{takes: []kinds{textKinds, textKinds}, makes: textKinds, two: func(a, b Value) Value {
+	return builtin{takes: []kinds{textKinds, textKinds}, makes: textKinds, two: func(_ *frame, a, b Value) Value {
 		a.must(text)
 		b.must(text)
 		return textValue(fn(a.string(), b.string()))
@@ -65,7 +65,7 @@ func is(of func(kind) bool) builtin {
 
 // arithmetic is exact on integers that fit; everything else is OPA's.
 func arithmetic(fn func(a, b int64) (int64, bool)) builtin {
-	return builtin{fails: true, makes: numberKinds, two: func(a, b Value) Value {
+	return builtin{fails: true, makes: numberKinds, two: func(_ *frame, a, b Value) Value {
 		if a.k == integer && b.k == integer {
 			if c, ok := fn(a.int(), b.int()); ok {
 				return intValue(c)
@@ -84,8 +84,8 @@ func (v Value) must(k kind) {
 
 // natives are the builtins that need not go through OPA's values.
 var natives = map[string]builtin{
-	"equal": {two: func(a, b Value) Value { return boolValue(equal(a, b)) }, makes: boolKinds},
-	"neq":   {two: func(a, b Value) Value { return boolValue(!equal(a, b)) }, makes: boolKinds},
+	"equal": {two: func(f *frame, a, b Value) Value { return boolValue(f.equal(a, b)) }, makes: boolKinds},
+	"neq":   {two: func(f *frame, a, b Value) Value { return boolValue(!f.equal(a, b)) }, makes: boolKinds},
 	"gt":    ordered(func(c int) bool { return c > 0 }),
 	"gte":   ordered(func(c int) bool { return c >= 0 }),
 	"lt":    ordered(func(c int) bool { return c < 0 }),
@@ -108,7 +108,7 @@ var natives = map[string]builtin{
 	"is_object":  is(kind.isObject),
 	"is_set":     is(func(k kind) bool { return k == set }),
 
-	"internal.member_2": {two: func(a, b Value) Value { return boolValue(contains(b, a)) }, makes: boolKinds},
+	"internal.member_2": {two: func(f *frame, a, b Value) Value { return boolValue(f.contains(b, a)) }, makes: boolKinds},
 	"internal.member_3": {makes: boolKinds, fn: func(args []Value) Value {
 		v := dot(args[2], args[0])
 		return boolValue(v.k != undefined && equal(v, args[1]))
@@ -161,8 +161,7 @@ var totals = map[string][]kinds{
 	"round":           {numberKinds},
 }
 
-// refused are builtins that give several answers, or need what only OPA's evaluation
-// has.
+// refused are builtins that need what only OPA's evaluation has.
 var refused = map[string]bool{
 	"trace": true, "internal.print": true, "internal.test_case": true,
 	"rego.parse_module": true, "rego.metadata.chain": true, "rego.metadata.rule": true, "opa.runtime": true, "http.send": true,
@@ -260,11 +259,11 @@ type holds1 struct {
 func (o *holds1) holds(f *frame) bool { return o.fn(f.get(&o.a)).isTrue() }
 
 type holds2 struct {
-	fn   func(a, b Value) Value
+	fn   func(f *frame, a, b Value) Value
 	a, b operand
 }
 
-func (o *holds2) holds(f *frame) bool { return o.fn(f.get(&o.a), f.get(&o.b)).isTrue() }
+func (o *holds2) holds(f *frame) bool { return o.fn(f, f.get(&o.a), f.get(&o.b)).isTrue() }
 
 type apply1 struct {
 	fn func(Value) Value
@@ -275,12 +274,12 @@ type apply1 struct {
 func (o *apply1) holds(f *frame) bool { return f.put(o.to, o.fn(f.get(&o.a))) }
 
 type apply2 struct {
-	fn   func(a, b Value) Value
+	fn   func(f *frame, a, b Value) Value
 	a, b operand
 	to   int32
 }
 
-func (o *apply2) holds(f *frame) bool { return f.put(o.to, o.fn(f.get(&o.a), f.get(&o.b))) }
+func (o *apply2) holds(f *frame) bool { return f.put(o.to, o.fn(f, f.get(&o.a), f.get(&o.b))) }
 
 type applyAll struct {
 	fn   func([]Value) Value

@@ -42,12 +42,12 @@ func (o *makeObject) holds(f *frame) bool {
 	for i := range o.keys {
 		keys[i], values[i] = f.get(&o.keys[i]), f.get(&o.values[i])
 		for _, k := range keys[:i] {
-			if equal(k, keys[i]) {
+			if f.equal(k, keys[i]) {
 				unexpected("an object is made with a key twice")
 			}
 		}
 	}
-	f.set(o.to, objectValue(newObject(keys, values)))
+	f.set(o.to, objectValue(f.newObject(keys, values)))
 	return true
 }
 
@@ -61,7 +61,7 @@ func (o *makeSet) holds(f *frame) bool {
 	for i := range o.items {
 		items[i] = f.get(&o.items[i])
 	}
-	f.set(o.to, setValue(newSet(items)))
+	f.set(o.to, setValue(f.newSet(items)))
 	return true
 }
 
@@ -92,10 +92,10 @@ func (f *frame) collect(what kind, fn func()) Value {
 		if len(items) == 0 {
 			v = setValue(&noItems)
 		} else {
-			v = setValue(newSet(slices.Clone(items)))
+			v = setValue(f.newSet(slices.Clone(items)))
 		}
 	default:
-		v = objectValue(pairs(items))
+		v = objectValue(f.pairs(items))
 	}
 	clear(items)
 	f.stack = f.stack[:n]
@@ -106,16 +106,16 @@ var noItems Set
 
 // pairs makes an object of keys and values in turn. A key with two values is a
 // conflict, which is OPA's to tell.
-func pairs(items []Value) *Object {
+func (f *frame) pairs(items []Value) *Object {
 	byKey := make([][2]Value, 0, len(items)/2)
 	for i := 0; i < len(items); i += 2 {
 		byKey = append(byKey, [2]Value{items[i], items[i+1]})
 	}
-	slices.SortStableFunc(byKey, func(a, b [2]Value) int { return compare(a[0], b[0]) })
+	slices.SortStableFunc(byKey, func(a, b [2]Value) int { return f.compare(a[0], b[0]) })
 	keys, values := make([]Value, 0, len(byKey)), make([]Value, 0, len(byKey))
 	for _, p := range byKey {
-		if n := len(keys); n > 0 && equal(keys[n-1], p[0]) {
-			if !equal(values[n-1], p[1]) {
+		if n := len(keys); n > 0 && f.equal(keys[n-1], p[0]) {
+			if !f.equal(values[n-1], p[1]) {
 				unexpected("a key has two values")
 			}
 			sameEitherWay(keys[n-1], p[0])
@@ -124,5 +124,5 @@ func pairs(items []Value) *Object {
 		}
 		keys, values = append(keys, p[0]), append(values, p[1])
 	}
-	return newObject(keys, values)
+	return f.newObject(keys, values)
 }

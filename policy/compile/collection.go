@@ -31,10 +31,21 @@ type Set struct {
 }
 
 // newSet sorts the items, which become the set's, and leaves out what is there twice.
-func newSet(items []Value) *Set {
-	slices.SortFunc(items, compare)
+func newSet(items []Value) *Set { return (*frame)(nil).newSet(items) }
+
+// newSet counts what it takes to sort the items.
+func (f *frame) newSet(items []Value) *Set {
+	if len(items) == 1 {
+		return &Set{items: items}
+	}
+	for i := range items { // which are compared several times each
+		if items[i].k.isObject() {
+			items[i] = objectValue(f.sorted(items[i]))
+		}
+	}
+	slices.SortFunc(items, f.compare)
 	s := &Set{items: slices.CompactFunc(items, func(a, b Value) bool {
-		same := equal(a, b)
+		same := f.equal(a, b)
 		if same {
 			sameEitherWay(a, b)
 		}
@@ -97,12 +108,15 @@ func (s *Set) get(v Value) Value {
 
 // newObject sorts keys and values, which become the object's. Keys are not there
 // twice.
-func newObject(keys, values []Value) *Object {
+func newObject(keys, values []Value) *Object { return (*frame)(nil).newObject(keys, values) }
+
+// newObject counts what it takes to sort the keys.
+func (f *frame) newObject(keys, values []Value) *Object {
 	order := make([]int, len(keys))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(i, j int) int { return compare(keys[i], keys[j]) })
+	slices.SortFunc(order, func(i, j int) int { return f.compare(keys[i], keys[j]) })
 	o := &Object{keys: make([]Value, len(keys)), values: make([]Value, len(keys))}
 	for to, from := range order {
 		o.keys[to], o.values[to] = keys[from], values[from]
@@ -222,6 +236,14 @@ func (v Value) asObject() *Object {
 		}
 	}
 	return &o
+}
+
+// contains counts what it looks at, in part: most items differ at a glance.
+func (f *frame) contains(v, item Value) bool {
+	if v.k != set {
+		f.work(v.length() / 16)
+	}
+	return contains(v, item)
 }
 
 // contains is Rego's in: whether a collection has a value among its items, or an

@@ -161,7 +161,7 @@ func (m *maker) expr() string {
 	case 4:
 		return fmt.Sprintf("every %s in %s { %s }", v, m.list(), m.test(v))
 	case 5:
-		return fmt.Sprintf("walk(%s, [_, %s])\n\t%s", m.one("input.o", "input.l", `{"x": `+m.field()+"}"), v, m.test(v))
+		return fmt.Sprintf("walk(%s, [%s, %s])\n\t%s", m.one("input.o", "input.l", `{"x": `+m.field()+"}"), m.one("_", "_", "p"+v, `["x"]`, "[_]"), v, m.test(v))
 	case 6:
 		return fmt.Sprintf("%s in %s", m.field(), m.list())
 	case 7:
@@ -193,6 +193,9 @@ func (m *maker) expr() string {
 			return fmt.Sprintf("%s with %s as %s", m.one(m.rules...), m.one("input.a", "input", "data.m.a"), m.constant())
 		}
 	case 15:
+		if m.rnd.IntN(3) == 0 {
+			return fmt.Sprintf("%s := {%s}\n\tinternal.template_string([\"a\", %s]) != \"aa\"\n\tcount(%s) == 1", v, m.field(), v, v)
+		}
 		return fmt.Sprintf(`$"{%s}" != "a"`, m.field())
 	}
 	return m.test(m.field())

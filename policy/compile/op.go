@@ -78,7 +78,7 @@ type isEqual struct{ a, b operand }
 
 func (o *isEqual) holds(f *frame) bool {
 	a := f.get(&o.a)
-	return a.k != undefined && equal(a, f.get(&o.b))
+	return a.k != undefined && f.equal(a, f.get(&o.b))
 }
 
 // isText and areEqual are the two that policies ask most: a path against a text, and
@@ -104,7 +104,7 @@ func (o *areEqual) holds(f *frame) bool {
 	if a.k == text && b.k == text {
 		return a.n == b.n && a.string() == b.string()
 	}
-	return equal(a, b)
+	return f.equal(a, b)
 }
 
 // hasAny holds when a member of what is at a path is in a set.

@@ -18,7 +18,8 @@ type Record struct {
 	Member func(name string) Value
 
 	// Names returns the names of all members, each once and in any order: for policies
-	// that iterate or compare the record. A name without a value is no member.
+	// that iterate or compare the record. A name without a value is no member. The slice
+	// must stay as it is until the evaluation ends.
 	Names func() []string
 }
 

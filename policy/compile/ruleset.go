@@ -101,7 +101,7 @@ func (s *result) take(f *frame) bool {
 	m.hits++
 	if m.value.k == undefined {
 		m.value = v
-	} else if !equal(m.value, v) {
+	} else if !f.equal(m.value, v) {
 		unexpected("rules disagree")
 	} else if !s.last {
 		sameEitherWay(m.value, v)

@@ -113,3 +113,14 @@ first := v if some v in input.list
 e := $"{maybe}"
 maybe := 1 if input.x == 1
 maybe := 2 if input.y == 2
+=== calls of the builtin that interpolation is
+package p
+a if { s := {input.x}; y := internal.template_string([s]); s == {7}; y != "" }
+b := [c, t] if { s := {input.x}; c := count(s); t := internal.template_string([s]) }
+c := [s, t] if { s := {v | some v in input.list}; t := internal.template_string(["of ", s]) }
+d if { owners := {input.owner}; not input.user in owners; internal.template_string(["owners ", owners]) != "" }
+e := internal.template_string([input.x, input.list])
+f := internal.template_string([{input.x, input.y}])
+g := internal.template_string(input.list)
+h := internal.template_string(["a", 1, true, null, {1, 2}])
+i := internal.template_string([[1]])
