@@ -3,13 +3,20 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/otelplat/platform/cmd/otelplat/internal/cli"
 	"github.com/otelplat/platform/coord/coordtest"
+	"github.com/otelplat/platform/otelplat/event"
+	"github.com/otelplat/platform/otelplat/event/jetstream"
+	"github.com/otelplat/platform/otelplat/event/jetstream/natstest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -21,7 +28,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the behaviours in testdata/script, one a file.
 func TestScripts(t *testing.T) {
-	etcd := coordtest.Etcd(t)
+	etcd, nats := coordtest.Etcd(t), natstest.NewServer(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -32,11 +39,13 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(func() { _ = l.Close() })
 			env.Setenv("ETCD", etcd.Endpoint())
+			env.Setenv("NATS", nats.URL())
 			env.Setenv("BUSY", strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode": exitCode,
+			"copies":   func(ts *testscript.TestScript, neg bool, args []string) { copies(ts, neg, args, nats.URL()) },
 		},
 	})
 }
@@ -58,5 +67,27 @@ func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// copies stores events of a service, one CloudEvent a line in JSON, as the collector copies
+// them; without a time they happened now: copies NAMESPACE SERVICE FILE
+func copies(ts *testscript.TestScript, neg bool, args []string, url string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: copies NAMESPACE SERVICE FILE")
+	}
+	var events []event.Event
+	for line := range strings.Lines(ts.ReadFile(args[2])) {
+		var e event.Event
+		ts.Check(json.Unmarshal([]byte(line), &e))
+		events = append(events, e.Complete(args[1]))
+	}
+	bus, err := jetstream.Open(jetstream.WithURL(url), jetstream.WithNamespace(args[0]), jetstream.WithService(args[1]), jetstream.WithOldestDiscarded())
+	ts.Check(err)
+	defer func() { ts.Check(bus.Close()) }()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, e := range events {
+		ts.Check(bus.Publish(ctx, e)) // which waits for the connection
 	}
 }

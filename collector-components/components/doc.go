@@ -13,7 +13,8 @@
 //	→ otelplat_catalog (who owns it, of which version and zone it is)
 //	→ otelplat_policy/enforce (drop, sample, redact, set, route)
 //	→ otelplat_budget (volume and series of each service)
-//	→ batch → exporter
+//	→ batch → exporter; and of logs what routers tell of their acts to
+//	  otelplat_events/acts (NATS JetStream, best effort)
 //
 // Published events have a pipeline of their own, so that NATS away refuses them and
 // nothing else:
@@ -36,8 +37,8 @@
 //	OTELPLAT_ISSUER          the issuer (otelplat-dev)
 //	OTELPLAT_AUDIENCE        the audience (otelplat)
 //	OTELPLAT_ETCD_ENDPOINTS  (http://127.0.0.1:2379)
-//	OTELPLAT_NAMESPACE       (default); copies of the platform's events are in it with
-//	                         -platform behind
+//	OTELPLAT_NAMESPACE       (default); copies of the platform's events, and of the acts of
+//	                         routers, are in it with -platform behind
 //	OTELPLAT_COLLECTOR_ID    id in the keys of signals (host name and random letters)
 //	OTELPLAT_EJECTION_BASE   (30s)
 //	OTELPLAT_OTLP_GRPC       host:port (127.0.0.1:4317)

@@ -11,13 +11,20 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/otelplat/platform/collector-components/components"
+	"github.com/otelplat/platform/coord/router/acts"
 	"github.com/otelplat/platform/otelplat/event"
 	"github.com/otelplat/platform/otelplat/event/jetstream"
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploggrpc"
+	"go.opentelemetry.io/otel/log"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+	"go.opentelemetry.io/otel/sdk/resource"
 )
 
 // console is the standard error of a process whose own events the collector has.
@@ -182,6 +189,66 @@ func TestWithoutAnExportThePlatformsEventsAreOnStandardErrorToo(t *testing.T) {
 			break
 		}
 	}
+}
+
+func TestWhatRoutersOfServicesDidIsCopiedToJetStream(t *testing.T) {
+	for name, from := range map[string]func() []string{
+		"without an export": func() []string { return []string{"yaml:" + components.DefaultConfig()} },
+		"with an export":    components.DefaultURIs,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := startFrom(t, from)
+			w.push(components.DefaultBundle())
+			logger := w.loggerOf("orders", "orders-1")
+			other := log.Record{}
+			other.SetEventName("otelplat.policy.decide")
+			act := acts.Act{
+				ID: acts.NewID(), At: time.Unix(1_000_000, 5), Event: semconv.EventRouteEject, Service: "inventory", Instance: "inventory-2",
+				Rule: "consecutive_failures", Figures: []acts.Figure{{Name: "consecutive", Value: 5, Threshold: 5}}, Instances: 3, Rotation: 2,
+				Effect: new(acts.Effect),
+			}
+			// The bundle is there in a moment: until then the collector asks to be told again.
+			for _, r := range []log.Record{other, act.Record(), act.EffectRecord(time.Unix(1_000_012, 0))} {
+				logger.Emit(t.Context(), r)
+			}
+			copies := w.subscribe("test-platform")
+			var told []event.Delivery
+			for d := range copies {
+				if d.Service != "orders" {
+					continue // the collector's own
+				}
+				if told = append(told, d); d.Type == semconv.EventRouteEffect {
+					break
+				}
+			}
+			if len(told) != 2 || told[0].Type != act.Event || told[0].ID != act.ID || told[0].Source != "/orders/orders-1" || !told[0].Time.Equal(act.At) {
+				t.Errorf("copied %+v, want the act, its effect, and nothing else", told)
+			}
+			var data struct{ Attributes map[string]any }
+			if err := json.Unmarshal(told[1].Data, &data); err != nil {
+				t.Fatal(err)
+			}
+			if data.Attributes[semconv.RouteActID] != act.ID || data.Attributes[semconv.RouteInstance] != "inventory-2" {
+				t.Errorf("the effect is %s", told[1].Data)
+			}
+		})
+	}
+}
+
+// loggerOf is what an instance of a service emits its events with.
+func (w *world) loggerOf(service, instance string) log.Logger {
+	w.t.Helper()
+	exporter, err := otlploggrpc.New(w.t.Context(), otlploggrpc.WithGRPCConn(w.conn),
+		otlploggrpc.WithHeaders(map[string]string{"authorization": "Bearer " + w.token("service", service)}),
+		otlploggrpc.WithRetry(otlploggrpc.RetryConfig{Enabled: true, InitialInterval: 100 * time.Millisecond, MaxInterval: time.Second, MaxElapsedTime: time.Minute}))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	provider := sdklog.NewLoggerProvider(
+		sdklog.WithProcessor(sdklog.NewBatchProcessor(exporter, sdklog.WithExportInterval(100*time.Millisecond))),
+		sdklog.WithResource(resource.NewSchemaless(attribute.String("service.name", service), attribute.String("service.instance.id", instance))))
+	w.t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
+	return provider.Logger(semconv.RouteScope)
 }
 
 // A policy in the pipeline of the platform's events acts upon what tells of its acts.

@@ -39,6 +39,10 @@ type Config struct {
 	// BestEffort copies events that nobody waits for: see the package.
 	BestEffort bool `mapstructure:"best_effort"`
 
+	// Types are of best effort: the events that are copied, all without any. One that ends
+	// in ".*" is all that begin with what stands before the star.
+	Types []string `mapstructure:"types"`
+
 	// QueueSize and MaxWait are of best effort: how many events may wait, and for how long
 	// one is tried while JetStream does not acknowledge it.
 	QueueSize int           `mapstructure:"queue_size"`
@@ -80,6 +84,9 @@ func (c *Config) Validate() error {
 	if !slices.Contains([]int{1, 3, 5}, c.Replicas) {
 		errs = append(errs, fmt.Errorf("replicas is %d, want 1, 3 or 5", c.Replicas))
 	}
+	if err := c.checkTypes(); err != nil {
+		errs = append(errs, err)
+	}
 	if c.QueueSize < 1 || c.QueueSize > maxQueueSize {
 		errs = append(errs, fmt.Errorf("queue_size is %d, want 1 to %d", c.QueueSize, maxQueueSize))
 	}
@@ -88,4 +95,15 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("max_wait is %v, want 0 to %v", c.MaxWait, event.Deduplication))
 	}
 	return errors.Join(errs...)
+}
+
+func (c *Config) checkTypes() error {
+	if len(c.Types) > 0 && !c.BestEffort {
+		return errors.New("types is of best_effort: whoever waits for an answer must not be told that an event is stored which is not")
+	}
+	s := event.Subscription{Ephemeral: true, Types: c.Types}
+	if _, err := s.Complete(); err != nil {
+		return fmt.Errorf("types: %w", err)
+	}
+	return nil
 }

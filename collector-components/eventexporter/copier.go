@@ -33,6 +33,7 @@ type letter struct {
 // from a queue. Its goroutine runs from Start to Shutdown.
 type copier struct {
 	*eventExporter
+	wanted event.Subscription // its types
 
 	mu    sync.RWMutex // for whoever sends to the queue
 	queue chan letter  // nil before Start and after Shutdown
@@ -46,7 +47,9 @@ type copier struct {
 
 var _ exporter.Logs = (*copier)(nil)
 
-func newCopier(e *eventExporter) *copier { return &copier{eventExporter: e} }
+func newCopier(e *eventExporter) *copier {
+	return &copier{eventExporter: e, wanted: event.Subscription{Types: e.cfg.Types}}
+}
 
 // Start connects in the background.
 func (c *copier) Start(ctx context.Context, host component.Host) error {
@@ -82,14 +85,14 @@ func (c *copier) Shutdown(ctx context.Context) error {
 	return c.eventExporter.Shutdown(ctx)
 }
 
-// ConsumeLogs takes the records that are events, and never fails.
+// ConsumeLogs takes the records that are events of the types wanted, and never fails.
 func (c *copier) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	for _, rl := range ld.ResourceLogs().All() {
 		for _, sl := range rl.ScopeLogs().All() {
 			for _, record := range sl.LogRecords().All() {
-				if record.EventName() == "" {
+				if record.EventName() == "" || !c.wanted.Wants("", record.EventName()) {
 					continue
 				}
 				l, err := letterOf(rl.Resource(), sl.Scope(), record)

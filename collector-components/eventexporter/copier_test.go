@@ -100,6 +100,28 @@ func TestAtBestEffortWhatIsPublishedStaysAsItIsAndOtherLogsStayWhereTheyAre(t *t
 	}
 }
 
+func TestAtBestEffortOnlyTheTypesWantedAreCopied(t *testing.T) {
+	server := natstest.NewServer(t)
+	got := subscribe(t, server)
+	e := start(t, server, bestEffort, func(c *eventexporter.Config) { c.Types = []string{"otelplat.route.*", "shop.closed"} })
+	wanted := []string{"otelplat.route.eject", "shop.closed", "otelplat.route.effect"}
+	for _, name := range append([]string{"otelplat.telemetry.govern", "shop.closed.early", "otelplat.route"}, wanted...) {
+		e.take(decision(func(r plog.LogRecord) {
+			r.SetEventName(name)
+			r.Attributes().Remove("log.record.uid")
+		}))
+	}
+	for _, name := range wanted {
+		if d := <-got; d.Type != name {
+			t.Errorf("%s is copied, want %s", d.Type, name)
+		}
+	}
+	e.eventually("stored", int64(len(wanted)))
+	if n := e.counted("dropped") + e.counted("invalid"); n != 0 {
+		t.Errorf("%d events that nobody wants are counted", n)
+	}
+}
+
 func TestAtBestEffortWhatIsNoEventIsCountedAndLeavesTheOthersAlone(t *testing.T) {
 	server := natstest.NewServer(t)
 	got := subscribe(t, server)

@@ -12,14 +12,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-const (
-	// maxCopied bounds the data of an event that is copied, and with the queue's size
-	// the memory that is waiting.
-	maxCopied = 64 << 10
-
-	// recordUID is the id of a record, as OpenTelemetry's conventions name it.
-	recordUID = "log.record.uid"
-)
+// maxCopied bounds the data of an event that is copied, and with the queue's size
+// the memory that is waiting.
+const maxCopied = 64 << 10
 
 // document is the data of the CloudEvent that a record becomes.
 type document struct {
@@ -51,8 +46,8 @@ func documentOf(service string, resource pcommon.Resource, scope pcommon.Instrum
 	if record.SeverityNumber() == plog.SeverityNumberUnspecified {
 		d.Severity = record.SeverityText()
 	}
-	id, _ := d.Attributes[recordUID].(string)
-	delete(d.Attributes, recordUID)
+	id, _ := d.Attributes[semconv.LogRecordUID].(string)
+	delete(d.Attributes, semconv.LogRecordUID)
 	data, err := json.Marshal(d)
 	if err != nil {
 		return event.Event{}, fmt.Errorf("event %.128q: %w", record.EventName(), err)

@@ -7,15 +7,13 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/otelplat/event"
+	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/trace"
 )
-
-// uid tells copies of one record apart from two records: of OpenTelemetry's conventions.
-const uid = "log.record.uid"
 
 // scope is who emitted.
 type scope struct{ name, version, schemaURL string }
@@ -43,8 +41,8 @@ func recordOf(ctx context.Context, r *log.Record, now time.Time) plog.LogRecord 
 	for kv := range r.WalkAttributes {
 		setValue(to.Attributes().PutEmpty(string(kv.Key)), kv.Value)
 	}
-	if _, ok := to.Attributes().Get(uid); !ok {
-		to.Attributes().PutStr(uid, event.NewID())
+	if _, ok := to.Attributes().Get(semconv.LogRecordUID); !ok {
+		to.Attributes().PutStr(semconv.LogRecordUID, event.NewID())
 	}
 	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 		to.SetTraceID(pcommon.TraceID(span.TraceID()))

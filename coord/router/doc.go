@@ -60,8 +60,9 @@
 // HTTP 5xx, or a gRPC status of Unknown, Unimplemented, Internal, Unavailable or
 // DataLoss, is an error unless the document says otherwise; what the caller cancelled says
 // nothing. Each automatic act is an event with the figures and the thresholds, and another
-// one tells ten seconds later what it came to. [Router.Explain] tells where each instance
-// stands, and why; [Router.ExplainRequest] what would become of a request.
+// one tells ten seconds later what it came to (package acts). [Router.Explain] tells where
+// each instance stands, and why; [Router.ExplainRequest] what would become of a request, and
+// what this router did of late.
 //
 // # What it does not do
 //

@@ -4,12 +4,13 @@ package router
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/otelplat/platform/coord/router/acts"
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/log"
 )
 
@@ -20,31 +21,42 @@ const (
 
 	// maxEffects bounds the acts of a service whose effect is still to be told.
 	maxEffects = 64
+
+	// maxRecent bounds the acts of a service that are remembered for whoever asks: the
+	// oldest make room.
+	maxRecent = 32
 )
 
-// effects are the acts whose effect is to be told.
+// effects are the acts upon a service whose effect is to be told, and the last ones.
 type effects struct {
 	mu      sync.Mutex
-	pending []act
+	pending []pending
+	recent  []*acts.Act // oldest first; their effects are written with mu held
 }
 
-// act is something that the router did, with the service's figures at the time.
-type act struct {
-	event  string // that told of it
-	attrs  []attribute.KeyValue
+// pending is an act, with the service's figures at the time.
+type pending struct {
+	act    *acts.Act
 	at     time.Duration
 	before Stats
 }
 
-// acted remembers an act. When there are too many of them to tell of each, it is one of the
-// later ones that is not told: what happened first explains the rest.
-func (s *service) acted(event string, attrs []attribute.KeyValue) {
+// acted tells of an act and remembers it. When there are too many of them to tell the effect
+// of each, it is one of the later ones whose effect is not told: what happened first explains
+// the rest.
+func (s *service) acted(a *acts.Act) {
+	a.ID, a.At = acts.NewID(), time.Now()
+	tell(a.Record())
 	now := s.router.now()
-	a := act{event: event, attrs: attrs, at: now, before: s.window.sum(now)}
+	p := pending{act: a, at: now, before: s.window.sum(now)}
 	s.effects.mu.Lock()
 	defer s.effects.mu.Unlock()
-	if len(s.effects.pending) < maxEffects {
-		s.effects.pending = append(s.effects.pending, a)
+	if len(s.effects.recent) == maxRecent {
+		s.effects.recent = slices.Delete(s.effects.recent, 0, 1)
+	}
+	s.effects.recent = append(s.effects.recent, a)
+	if len(s.effects.pending) < maxEffects && !a.Observed { // what was not done has none
+		s.effects.pending = append(s.effects.pending, p)
 	}
 }
 
@@ -62,25 +74,38 @@ func (s *service) tellEffects(now time.Duration) {
 		return
 	}
 	after := s.window.sum(now)
-	for _, a := range due {
-		a.tell(&after)
+	for i := range due {
+		effect := effectOf(&due[i].before, &after)
+		s.effects.mu.Lock()
+		due[i].act.Effect = effect
+		s.effects.mu.Unlock()
+		tell(due[i].act.EffectRecord(time.Now()))
 	}
 }
 
-// tell emits an act's effect.
-func (a *act) tell(after *Stats) {
-	var r log.Record
-	r.SetEventName(semconv.EventRouteEffect)
-	r.SetSeverity(log.SeverityInfo)
-	r.AddAttributes(a.attrs...)
-	r.AddAttributes(
-		attribute.String(semconv.RouteAct, a.event),
-		attribute.Float64(semconv.RouteErrorsBefore, a.before.ErrorRatio()),
-		attribute.Float64(semconv.RouteErrorsAfter, after.ErrorRatio()),
-		attribute.Float64(semconv.RouteP99Before, a.before.Latency.Quantile(0.99)),
-		attribute.Float64(semconv.RouteP99After, after.Latency.Quantile(0.99)),
-		attribute.Int64(semconv.RouteRequestsBefore, int64(a.before.Attempts)), //nolint:gosec // far below 2^63
-		attribute.Int64(semconv.RouteRequestsAfter, int64(after.Attempts)),     //nolint:gosec // far below 2^63
-	)
+// recentActs returns the last acts upon the service, oldest first.
+func (s *service) recentActs() []acts.Act {
+	s.effects.mu.Lock()
+	defer s.effects.mu.Unlock()
+	list := make([]acts.Act, len(s.effects.recent))
+	for i, a := range s.effects.recent {
+		list[i] = *a
+	}
+	return list
+}
+
+func effectOf(before, after *Stats) *acts.Effect {
+	return &acts.Effect{
+		ErrorsBefore: before.ErrorRatio(), ErrorsAfter: after.ErrorRatio(),
+		P99Before: p99(before), P99After: p99(after),
+		RequestsBefore: before.Attempts, RequestsAfter: after.Attempts,
+	}
+}
+
+func p99(s *Stats) time.Duration {
+	return time.Duration(s.Latency.Quantile(0.99) * float64(time.Second))
+}
+
+func tell(r log.Record) {
 	otel.GetLoggerProvider().Logger(semconv.RouteScope).Emit(context.Background(), r)
 }

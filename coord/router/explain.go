@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/coord/discovery"
+	"github.com/otelplat/platform/coord/router/acts"
 	"github.com/otelplat/platform/coord/router/balance"
 	"github.com/otelplat/platform/coord/router/internal/breaker"
 	"github.com/otelplat/platform/coord/router/override"
@@ -82,6 +83,11 @@ type Explanation struct {
 
 	// Own is what this router saw itself over the last ten seconds.
 	Own Stats
+
+	// Acts are the last 32 things at most that this router did by itself about the service,
+	// oldest first, each with its effect once that is known. What other processes did is in
+	// the events that they told: package acts.
+	Acts []acts.Act
 }
 
 // Decision is what may be decided of a request.
@@ -148,7 +154,7 @@ func (r *Router) ExplainRequest(name string, req rules.Request) (Explanation, er
 	table := s.table.Load()
 	e := Explanation{
 		Service: name, Policy: table.Service().Policy.Name, Steps: table.Explain(&req),
-		Choices: s.choices(), Panic: s.pool.Panicking(), Own: s.window.sum(r.now()),
+		Choices: s.choices(), Panic: s.pool.Panicking(), Own: s.window.sum(r.now()), Acts: s.recentActs(),
 	}
 	if s.rules != nil {
 		e.Document = s.rules.State()

@@ -9,13 +9,16 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/otelplat/platform/coord/discovery"
 	"github.com/otelplat/platform/coord/router"
+	"github.com/otelplat/platform/coord/router/acts"
 	"github.com/otelplat/platform/coord/router/override"
 	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/coord/signal"
+	"github.com/otelplat/platform/otelplat/semconv"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -182,6 +185,48 @@ func TestAnExplanationNamesWhoKeepsAnInstanceOut(t *testing.T) {
 	}
 }
 
+func TestAnExplanationHasWhatTheRouterDidItself(t *testing.T) {
+	e := mustExplain(t, explained(t), rules.Request{Method: "GET", Path: "/"})
+	i := slices.IndexFunc(e.Acts, func(a acts.Act) bool { return a.Event == semconv.EventRouteEject })
+	if i < 0 {
+		t.Fatalf("acts %+v, want an ejection among them", e.Acts)
+	}
+	a := e.Acts[i]
+	if a.Service != "orders" || a.Instance != "b" || a.Rule != "fleet_verdict" || a.Callers != 1 || a.BadCallers != 1 ||
+		!slices.Contains(a.Figures, acts.Figure{Name: "failure_ratio", Value: 0.95, Threshold: signal.BadRatio}) || a.ID == "" || a.Effect != nil {
+		t.Errorf("it is told as %+v", a)
+	}
+}
+
+func TestARouterRemembersTheLastThingsThatItDid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		heard := listen(t)
+		n := newNetwork()
+		forced := override.Memory()
+		t.Cleanup(func() { forced.Close() })
+		r, _, _ := on(t, n, table(t, n.join("a").Instance), router.WithOverrides(forced))
+		if err := r.Ready(t.Context(), "orders"); err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			for _, state := range []override.State{override.Open, override.Closed} {
+				force(t, forced, override.Override{Kind: override.Breaker, State: state, For: time.Hour})
+				synctest.Wait()
+			}
+		}
+		told := heard.events()
+		did := mustExplain(t, r, rules.Request{}).Acts
+		if len(told) != 60 || len(did) != 32 {
+			t.Fatalf("told %d acts and remembers %d, want 60 and 32", len(told), len(did))
+		}
+		for i, a := range did {
+			if id := told[len(told)-len(did)+i].text(semconv.LogRecordUID); a.ID != id {
+				t.Errorf("the act at %d is %s, want the last ones in their order: %s", i, a.ID, id)
+			}
+		}
+	})
+}
+
 func TestAnExplanationTellsWhetherARequestMayBeSentTwice(t *testing.T) {
 	r := explained(t)
 	for method, want := range map[string]bool{"GET": true, "POST": false} {
@@ -208,6 +253,7 @@ func TestAnExplanationSendsAndCountsNothing(t *testing.T) {
 func TestTheFormOfAnExplanationAsJSON(t *testing.T) {
 	e := mustExplain(t, explained(t), rules.Request{Method: "GET", Path: "/checkout"})
 	e.SignalsAge = 0
+	e.Acts = []acts.Act{{ID: "1", Event: semconv.EventRouteEject, Service: "orders", Instance: "b", Rule: "fleet_verdict", Effect: new(acts.Effect)}}
 	got, err := json.MarshalIndent(e, "", "  ")
 	if err != nil {
 		t.Fatal(err)

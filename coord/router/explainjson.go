@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/otelplat/platform/coord/router/acts"
 	"github.com/otelplat/platform/coord/router/override"
 	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/coord/signal"
@@ -28,6 +29,7 @@ type explanationJSON struct {
 	Overrides []overrideJSON `json:"overrides"`
 	Signals   signalsJSON    `json:"signals"`
 	Own       ownJSON        `json:"own"`
+	Acts      []acts.Act     `json:"acts"` // of this router
 }
 
 type documentJSON struct {
@@ -173,6 +175,7 @@ func (e Explanation) MarshalJSON() ([]byte, error) {
 		Own: ownJSON{
 			e.Own.Requests, e.Own.Extra, e.Own.Attempts, e.Own.Failures, quantile(&e.Own.Latency, 0.5), quantile(&e.Own.Latency, 0.99),
 		},
+		Acts: append([]acts.Act{}, e.Acts...),
 	}
 	if e.Document.Err != nil {
 		j.Document.Refused = e.Document.Err.Error()

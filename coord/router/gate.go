@@ -12,15 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelplat/platform/coord/router/acts"
 	"github.com/otelplat/platform/coord/router/balance"
 	"github.com/otelplat/platform/coord/router/internal/breaker"
 	"github.com/otelplat/platform/coord/router/override"
 	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/coord/signal"
 	"github.com/otelplat/platform/otelplat/semconv"
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/log"
 )
 
 // ErrOpen is what an [*OpenError] is.
@@ -246,40 +244,19 @@ func (s *service) judge(now time.Duration) {
 
 // tellCircuit tells that a breaker changed, and in ten seconds what that came to.
 func (s *service) tellCircuit(d *breaker.Decision, mode rules.Mode) {
-	name, severity := semconv.EventRouteClose, log.SeverityInfo
+	event := semconv.EventRouteClose
 	switch d.State {
 	case signal.Open:
-		name, severity = semconv.EventRouteOpen, log.SeverityError
+		event = semconv.EventRouteOpen
 	case signal.HalfOpen:
-		name, severity = semconv.EventRouteHalfOpen, log.SeverityWarn
+		event = semconv.EventRouteHalfOpen
 	}
-	attrs := []attribute.KeyValue{
-		attribute.String(semconv.RouteService, s.name),
-		attribute.String(semconv.RouteReason, d.Rule.String()),
-	}
-	if d.Route != "" {
-		attrs = append(attrs, attribute.String(semconv.RouteRoute, d.Route))
-	}
-	var r log.Record
-	r.SetEventName(name)
-	r.SetSeverity(severity)
-	if mode == rules.Observe {
-		r.SetEventName(semconv.EventRouteWould)
-		r.AddAttributes(attribute.String(semconv.RouteAct, name))
-	}
-	r.SetBody(attribute.StringValue(d.String()))
-	r.AddAttributes(attrs...)
-	r.AddAttributes(
-		attribute.Float64(semconv.RouteFigure+".failure_ratio", float64(d.Failures)/float64(max(d.Requests, 1))),
-		attribute.Float64(semconv.RouteThreshold+".failure_ratio", d.Ratio),
-		attribute.Float64(semconv.RouteFigure+".requests", float64(d.Requests)),
-		attribute.Float64(semconv.RouteThreshold+".requests", float64(d.MinRequests)),
-		attribute.Int(semconv.RouteCallers, d.Callers),
-		attribute.Int(semconv.RouteBadCallers, d.BadCallers),
-		attribute.Int(semconv.RouteEpisode, int(d.Episode)),
-	)
-	otel.GetLoggerProvider().Logger(semconv.RouteScope).Emit(context.Background(), r)
-	if mode == rules.Act {
-		s.acted(name, attrs)
-	}
+	s.acted(&acts.Act{
+		Event: event, Observed: mode == rules.Observe, Service: s.name, Route: d.Route, Rule: d.Rule.String(), Why: d.String(),
+		Figures: []acts.Figure{
+			{Name: "failure_ratio", Value: float64(d.Failures) / float64(max(d.Requests, 1)), Threshold: d.Ratio},
+			{Name: "requests", Value: float64(d.Requests), Threshold: float64(d.MinRequests)},
+		},
+		Callers: d.Callers, BadCallers: d.BadCallers, Episode: int(d.Episode),
+	})
 }

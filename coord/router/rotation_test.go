@@ -149,10 +149,13 @@ func TestAnEjectionIsFollowedByItsEffect(t *testing.T) {
 		n := newNetwork()
 		a, b, c := n.join("a"), n.join("b"), n.join("c")
 		a.status.Store(500)
-		_, client, _ := on(t, n, table(t, instances(a, b, c)...), router.WithRules(documentOf(t, "policy: {name: round_robin}")))
-		for range 150 {
+		r, client, _ := on(t, n, table(t, instances(a, b, c)...), router.WithRules(documentOf(t, "policy: {name: round_robin}")))
+		for i := range 150 {
 			_, _ = send(t, client, http.MethodGet)
 			time.Sleep(100 * time.Millisecond)
+			if did := mustExplain(t, r, rules.Request{}).Acts; i == 50 && (len(did) != 1 || did[0].Effect != nil) {
+				t.Errorf("after 5 s it has done %+v, want one thing whose effect is not known", did)
+			}
 		}
 		if names := heard.names(); fmt.Sprint(names) != "[eject effect]" {
 			t.Fatalf("told %v", names)
@@ -163,8 +166,13 @@ func TestAnEjectionIsFollowedByItsEffect(t *testing.T) {
 			t.Errorf("ejected by %v", eject.attrs.ToSlice())
 		}
 		if effect.text(semconv.RouteAct) != semconv.EventRouteEject || effect.text(semconv.RouteInstance) != "a" ||
-			effect.text(semconv.RouteErrorsBefore) == "0" || effect.text(semconv.RouteErrorsAfter) != "0" {
+			effect.text(semconv.RouteErrorsBefore) == "0" || effect.text(semconv.RouteErrorsAfter) != "0" ||
+			effect.text(semconv.RouteActID) != eject.text(semconv.LogRecordUID) {
 			t.Errorf("its effect: %v", effect.attrs.ToSlice())
+		}
+		did := mustExplain(t, r, rules.Request{}).Acts
+		if len(did) != 1 || did[0].ID != eject.text(semconv.LogRecordUID) || did[0].Effect == nil || did[0].Effect.ErrorsBefore == 0 || did[0].Effect.ErrorsAfter != 0 {
+			t.Errorf("the router says that it did %+v", did)
 		}
 	})
 }
@@ -183,7 +191,13 @@ func TestAnEjectionThatIsOnlyObservedChangesNothing(t *testing.T) {
 			t.Errorf("a served %d of 40 and is %s", a.served.Load(), stateOf(t, r, "a").State)
 		}
 		if names := heard.names(); fmt.Sprint(names) != "[would]" {
-			t.Errorf("told %v", names)
+			t.Fatalf("told %v", names)
+		}
+		if act := heard.events()[0].text(semconv.RouteAct); act != semconv.EventRouteEject {
+			t.Errorf("it would have: %q", act)
+		}
+		if did := mustExplain(t, r, rules.Request{}).Acts; len(did) != 1 || !did[0].Observed || did[0].Event != semconv.EventRouteEject {
+			t.Errorf("the router says that it did %+v", did)
 		}
 	})
 }

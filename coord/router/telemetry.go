@@ -8,12 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/otelplat/platform/coord/router/acts"
 	"github.com/otelplat/platform/coord/router/balance"
 	"github.com/otelplat/platform/coord/router/rules"
 	"github.com/otelplat/platform/otelplat/semconv"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
@@ -159,49 +159,29 @@ func annotate(ctx context.Context, d *rules.Decision, t *target) {
 
 // decided tells a decision of the service's pool, and in ten seconds what it came to.
 func (s *service) decided(e balance.Event) {
-	ctx := context.Background()
-	attrs := []attribute.KeyValue{attribute.String(semconv.RouteService, s.name)}
-	name, severity := semconv.EventRouteEject, log.SeverityWarn
+	a := acts.Act{
+		Event: semconv.EventRouteEject, Observed: e.Kind == balance.WouldLeave, Service: s.name,
+		Callers: e.Callers, BadCallers: e.BadCallers, Instances: e.Instances, Rotation: e.Rotation,
+	}
 	switch e.Kind {
 	case balance.Panicked:
-		name, severity = semconv.EventRoutePanic, log.SeverityError
+		a.Event = semconv.EventRoutePanic
 	case balance.Returned:
-		name, severity = semconv.EventRouteReadmit, log.SeverityInfo
-	case balance.WouldLeave:
-		name = semconv.EventRouteWould
+		a.Event = semconv.EventRouteReadmit
 	}
 	if e.Node != nil {
 		t := targetOf(e.Node)
-		attrs = append(t.attrs[:len(t.attrs):len(t.attrs)], attribute.String(semconv.RouteReason, string(e.Reason)))
+		a.Instance, a.Variant, a.Zone, a.Rule = t.member.ID, t.member.Variant(), t.member.Zone, string(e.Reason)
 		if e.Kind == balance.Left && e.Local {
-			s.router.tel.ejections.Add(ctx, 1, metric.WithAttributes(attrs...))
+			attrs := append(t.attrs[:len(t.attrs):len(t.attrs)], attribute.String(semconv.RouteReason, a.Rule))
+			s.router.tel.ejections.Add(context.Background(), 1, metric.WithAttributes(attrs...))
 		}
 	}
-	var r log.Record
-	r.SetEventName(name)
-	r.SetSeverity(severity)
-	r.AddAttributes(attrs...)
 	if e.Local && e.Kind != balance.Returned {
-		r.AddAttributes(attribute.Float64(semconv.RouteHold, e.Hold.Seconds()), attribute.Int(semconv.RouteEpisode, int(e.Episode)))
+		a.Hold, a.Episode = e.Hold, int(e.Episode)
 	}
-	r.AddAttributes(figures(&e)...)
-	r.AddAttributes(attribute.Int(semconv.RouteInstances, e.Instances), attribute.Int(semconv.RouteRotation, e.Rotation))
-	otel.GetLoggerProvider().Logger(semconv.RouteScope).Emit(ctx, r)
-	if e.Kind != balance.WouldLeave { // that would not have been an act
-		s.acted(name, attrs)
-	}
-}
-
-// figures are what led to a decision, against the thresholds.
-func figures(e *balance.Event) []attribute.KeyValue {
-	var attrs []attribute.KeyValue
 	for _, f := range e.Figures {
-		attrs = append(attrs,
-			attribute.Float64(semconv.RouteFigure+"."+f.Name, f.Value),
-			attribute.Float64(semconv.RouteThreshold+"."+f.Name, f.Threshold))
+		a.Figures = append(a.Figures, acts.Figure(f))
 	}
-	if e.Callers > 0 {
-		attrs = append(attrs, attribute.Int(semconv.RouteCallers, e.Callers), attribute.Int(semconv.RouteBadCallers, e.BadCallers))
-	}
-	return attrs
+	s.acted(&a)
 }

@@ -16,6 +16,10 @@ const (
 	CloudEventExtension       = "cloudevents.ext."                  // followed by the extension's name
 )
 
+// LogRecordUID tells copies of one event apart from two events: an attribute of
+// OpenTelemetry's conventions, and the id of the CloudEvent that a copy of the event is.
+const LogRecordUID = "log.record.uid"
+
 // Metrics of events.
 const (
 	EventPublishes  = "otelplat.event.publishes"            // counter, {event}: by outcome, "stored", "refused" or "uncertain"

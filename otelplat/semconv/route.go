@@ -56,6 +56,7 @@ const (
 // process that acted saw the service.
 const (
 	RouteAct            = "otelplat.route.act"             // name of the event that told of the act
+	RouteActID          = "otelplat.route.act.id"          // [LogRecordUID] of that event
 	RouteErrorsBefore   = "otelplat.route.errors.before"   // part of the attempts that failed, 0 to 1
 	RouteErrorsAfter    = "otelplat.route.errors.after"    // the same, after
 	RouteP99Before      = "otelplat.route.p99.before"      // 99th percentile of the latency of those that did not, in seconds

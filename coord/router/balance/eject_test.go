@@ -194,7 +194,8 @@ func TestEjection(t *testing.T) {
 			if !w.gets("i0") || !w.pool.Panicking() {
 				w.t.Error("one of four is left: ejections should be ignored")
 			}
-			if e := w.events[len(w.events)-1]; e.Kind != Panicked || e.Instances != 4 || e.Rotation != 1 {
+			if e := w.events[len(w.events)-1]; e.Kind != Panicked || e.Instances != 4 || e.Rotation != 1 ||
+				len(e.Figures) != 1 || e.Figures[0] != (Figure{"in_rotation", 0.25, DefaultPanic}) {
 				w.t.Errorf("event %+v", e)
 			}
 		},

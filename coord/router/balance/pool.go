@@ -266,7 +266,8 @@ func (p *Pool) rebuild() {
 	p.arrange(t, was, rotation, weights)
 	p.table.Store(t)
 	if t.panicking && !was.panicking {
-		p.events = append(p.events, Event{Kind: Panicked})
+		left := float64(t.active) / float64(t.instances) // there is one, or this is no panic
+		p.events = append(p.events, Event{Kind: Panicked, Figures: []Figure{{"in_rotation", left, p.settings.Panic}}})
 	}
 }
 

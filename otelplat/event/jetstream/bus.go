@@ -18,8 +18,6 @@ import (
 )
 
 const (
-	connectTimeout = 2 * time.Second
-
 	// ackTimeout bounds how long one attempt to store events waits for JetStream.
 	ackTimeout = 5 * time.Second
 
@@ -61,9 +59,12 @@ func Open(opts ...Option) (*Bus, error) {
 		return nil, &event.Error{Field: "retention", Reason: fmt.Sprintf("of %v and %d bytes is too small, want %v and %d at least",
 			c.maxAge, c.maxBytes, event.Deduplication, event.MaxData)}
 	}
+	if c.connectTimeout <= 0 {
+		return nil, &event.Error{Field: "connect timeout", Reason: fmt.Sprintf("is %v, want more than 0", c.connectTimeout)}
+	}
 	b := &Bus{cfg: c, subs: make(map[*subscription]struct{}), gone: make(chan struct{})}
 	natsOpts := []nats.Option{
-		nats.Name(c.service), nats.Timeout(connectTimeout),
+		nats.Name(c.service), nats.Timeout(c.connectTimeout),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond), nats.ReconnectJitter(200*time.Millisecond, time.Second),
 		nats.ReconnectBufSize(-1), // what is not sent fails at once, and is tried again by its publisher

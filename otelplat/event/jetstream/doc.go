@@ -34,6 +34,9 @@
 // carry what the message had and otelplat-dead-reason, -attempts, -subject and
 // -sequence.
 //
+// [Bus.Recent] is no subscription: it reads what was stored of late, a bounded number of
+// events, and is done.
+//
 // # Away
 //
 // A bus connects in the background and for ever. Publishing waits as package event

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -220,12 +221,32 @@ func TestInAStreamThatIsFullTheOldestMayMakeRoom(t *testing.T) {
 	}
 }
 
+func TestAServerThatSaysNothingIsWaitedForAsLongAsAsked(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	silent := "nats://" + l.Addr().String()
+	began := time.Now()
+	bus, err := jetstream.Open(jetstream.WithURL(silent+","+silent), jetstream.WithConnectTimeout(50*time.Millisecond), jetstream.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bus.Close()
+	if took := time.Since(began); took >= jetstream.DefaultConnectTimeout || bus.Connected() {
+		t.Errorf("it took %v, connected: %v", took, bus.Connected())
+	}
+}
+
 func TestBadConfigurationIsNamed(t *testing.T) {
 	for field, opt := range map[string]jetstream.Option{
 		"namespace":   jetstream.WithNamespace(""),
 		"service":     jetstream.WithService(strings.Repeat("x", 200)),
 		"retention":   jetstream.WithRetention(time.Second, 1<<30),
 		"certificate": jetstream.WithTLS("", "cert.pem", ""),
+
+		"connect timeout": jetstream.WithConnectTimeout(0),
 	} {
 		_, err := jetstream.Open(opt)
 		var e *event.Error

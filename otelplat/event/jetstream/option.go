@@ -17,6 +17,9 @@ const (
 	// DefaultMaxAge and DefaultMaxBytes bound the stream of events.
 	DefaultMaxAge   = 7 * 24 * time.Hour
 	DefaultMaxBytes = 1 << 30
+
+	// DefaultConnectTimeout bounds one attempt to connect to one server.
+	DefaultConnectTimeout = 2 * time.Second
 )
 
 // Option configures [Open]. An option goes before the environment.
@@ -30,6 +33,7 @@ type config struct {
 	maxBytes                int64
 	replicas                int
 	discardOld              bool
+	connectTimeout          time.Duration
 	log                     *slog.Logger
 }
 
@@ -45,7 +49,9 @@ func newConfig(opts []Option) config {
 		maxAge:      DefaultMaxAge,
 		maxBytes:    DefaultMaxBytes,
 		replicas:    1,
-		log:         slog.Default(),
+
+		connectTimeout: DefaultConnectTimeout,
+		log:            slog.Default(),
 	}
 	for _, o := range opts {
 		o(&c)
@@ -86,6 +92,11 @@ func WithOldestDiscarded() Option { return func(c *config) { c.discardOld = true
 // WithReplicas sets on how many servers the streams are, if this bus makes them:
 // 1, 3 or 5.
 func WithReplicas(n int) Option { return func(c *config) { c.replicas = n } }
+
+// WithConnectTimeout sets how long one server may take to be connected to
+// ([DefaultConnectTimeout]). [Open] waits so long for each server that takes a connection, or
+// swallows it, and says nothing.
+func WithConnectTimeout(d time.Duration) Option { return func(c *config) { c.connectTimeout = d } }
 
 // WithLogger sets the logger; [slog.Default] otherwise.
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.log = l } }

@@ -164,20 +164,25 @@ func (s *subscription) make(ctx context.Context) (jetstream.Consumer, error) {
 	return b.js.UpdateConsumer(ctx, stream, has)
 }
 
-// filters are the subjects that the subscription asks for. JetStream takes none
-// that overlap.
+// filters are the subjects that the subscription asks for.
 func (s *subscription) filters() []string {
-	service := "*"
-	if s.s.Service != "" {
-		service = token(s.s.Service)
+	return filters(s.bus.cfg.namespace, s.s.Service, s.s.Types)
+}
+
+// filters are the subjects of a service's events of some types, of all without any. JetStream
+// takes none that overlap.
+func filters(namespace, service string, types []string) []string {
+	of := "*"
+	if service != "" {
+		of = token(service)
 	}
-	root := eventsRoot + token(s.bus.cfg.namespace) + "." + service + "."
-	if len(s.s.Types) == 0 {
+	root := eventsRoot + token(namespace) + "." + of + "."
+	if len(types) == 0 {
 		return []string{root + ">"}
 	}
 	var filters []string
-	for i, t := range s.s.Types {
-		if covered(t, i, s.s.Types) {
+	for i, t := range types {
+		if covered(t, i, types) {
 			continue
 		}
 		if prefix, all := strings.CutSuffix(t, "*"); all {

@@ -56,8 +56,12 @@ func (t *natsTarget) open(ctx context.Context) (*jetstream.Bus, error) {
 		}
 		url, namespace = running.NATS, cmp.Or(namespace, running.Namespace)
 	}
+	try, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	// Each of the servers once, before the time is over.
+	each := max(min(jetstream.DefaultConnectTimeout, t.timeout/time.Duration(1+strings.Count(url, ","))), time.Millisecond)
 	opts := []jetstream.Option{
-		jetstream.WithURL(url), jetstream.WithService("otelplat"), jetstream.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
+		jetstream.WithURL(url), jetstream.WithConnectTimeout(each), jetstream.WithService("otelplat"), jetstream.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
 	}
 	if namespace != "" {
 		if err := coord.CheckName("namespace", namespace); err != nil {
@@ -69,8 +73,6 @@ func (t *natsTarget) open(ctx context.Context) (*jetstream.Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	try, cancel := context.WithTimeout(ctx, t.timeout)
-	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !bus.Connected() {
@@ -80,11 +82,28 @@ func (t *natsTarget) open(ctx context.Context) (*jetstream.Bus, error) {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			return nil, &UnavailableError{who: "NATS at " + url, err: try.Err(), with: "--nats or OTELPLAT_NATS_URL"}
+			return nil, &UnavailableError{who: "NATS at " + withoutUser(url), err: try.Err(), with: "--nats or OTELPLAT_NATS_URL"}
 		case <-tick.C:
 		}
 	}
 	return bus, nil
+}
+
+// withoutUser returns NATS's URLs without what proves who asks: it is printed, and passed on.
+func withoutUser(urls string) string {
+	list := strings.Split(urls, ",")
+	for i, text := range list {
+		if at := strings.LastIndex(text, "@"); at >= 0 {
+			scheme, _, there := strings.Cut(text, "://")
+			if there {
+				scheme += "://"
+			} else {
+				scheme = ""
+			}
+			list[i] = scheme + text[at+1:]
+		}
+	}
+	return strings.Join(list, ",")
 }
 
 func publishCommand() *cobra.Command {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/otelplat/platform/cmd/otelplat/internal/routes"
 	"github.com/otelplat/platform/coord"
@@ -134,6 +135,7 @@ func routeExplain() *cobra.Command {
 	var t target
 	var out output
 	var q question
+	var past reach
 	c := &cobra.Command{
 		Use: "explain SERVICE", Short: "Show what a router would do with a request now, and why", Args: cobra.ExactArgs(1),
 		Long: `Shows what a router would do with a request: which route takes it, which variant it goes
@@ -141,31 +143,32 @@ to, what it may cost; each instance with its state and the figures behind it; th
 breakers, who decided them and by which thresholds; and what operators force. Where
 chance decides, it shows all that can come of it.
 
+Last come the acts of the fleet's routers: whom they took out or brought back, and which
+breakers they opened, by which rule, which figures against which thresholds and how many
+callers; and what came of it, error ratio and p99 before and after. What many did alike
+within five seconds is one act. They are read from the copies that the collector keeps in
+NATS; without NATS the rest is shown all the same.
+
 Nothing is sent. The router is made for the question: it knows what the fleet, discovery,
 the document and the operators say, and nothing by its own experience.`,
 		Example: `  otelplat route explain orders
   otelplat route explain orders --path /checkout/1 --method POST --header x-user=ada --label service=storefront
-  otelplat route explain inventory --grpc /shop.v1.Inventory/Reserve --zone z1 -o json`,
+  otelplat route explain inventory --grpc /shop.v1.Inventory/Reserve --zone z1 -o json
+  otelplat route explain orders --acts 2h
+  otelplat route explain orders --acts 24h -o json | jq '.acts.acts[] | [.at, .event, .instance, .rule, .effect]'`,
 		ValidArgsFunction: completeArgs(&t, serviceNames),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := q.request()
 			if err != nil {
 				return &UsageError{err, c.CommandPath()}
 			}
+			if err := past.check(); err != nil {
+				return &UsageError{err, c.CommandPath()}
+			}
 			return t.withClient(c, func(ctx context.Context, client *coord.Client) error {
-				ctx, cancel := context.WithTimeout(ctx, t.timeout)
-				defer cancel()
-				e, err := q.ask(ctx, client, args[0], r)
+				a, err := q.answer(ctx, &t, &past, client, args[0], r)
 				if err != nil {
 					return err
-				}
-				a := &routes.Answer{Request: q.String(), Explanation: e, Overrides: []routes.Override{}, Fresh: true}
-				forced, err := override.List(ctx, client, args[0])
-				if err != nil {
-					return err
-				}
-				for i := range forced {
-					a.Overrides = append(a.Overrides, routes.NewOverride(&forced[i]))
 				}
 				return printAnswer(c.OutOrStdout(), out, a)
 			})
@@ -174,6 +177,7 @@ the document and the operators say, and nothing by its own experience.`,
 	t.flags(c)
 	out.flags(c)
 	q.flags(c)
+	past.flags(c)
 	return c
 }
 
@@ -184,6 +188,32 @@ func printAnswer(w io.Writer, out output, a *routes.Answer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(a)
+}
+
+// answer asks a router, and beside that NATS for what routers did.
+func (q *question) answer(ctx context.Context, t *target, past *reach, client *coord.Client, service string, r rules.Request) (*routes.Answer, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer cancel()
+	a := &routes.Answer{Request: q.String(), Overrides: []routes.Override{}, Fresh: true}
+	beside.Go(func() { a.Acts = past.acts(ctx, t, client.Namespace(), service) })
+	etcd, stop := context.WithTimeout(ctx, t.timeout)
+	defer stop()
+	var err error
+	if a.Explanation, err = q.ask(etcd, client, service, r); err != nil {
+		return nil, err
+	}
+	a.Explanation.Acts = nil // what a router did that was made a moment ago is of no interest
+	forced, err := override.List(etcd, client, service)
+	if err != nil {
+		return nil, err
+	}
+	for i := range forced {
+		a.Overrides = append(a.Overrides, routes.NewOverride(&forced[i]))
+	}
+	beside.Wait()
+	return a, nil
 }
 
 // ask makes a router, and asks it.

@@ -32,11 +32,16 @@ func (t *target) flags(c *cobra.Command) {
 	f.DurationVar(&t.timeout, "timeout", 5*time.Second, "how long etcd may take to answer")
 }
 
+// named reports whether somebody named an etcd; otherwise it is that of a running up.
+func (t *target) named() bool {
+	return len(t.endpoints) > 0 || os.Getenv("OTELPLAT_ETCD_ENDPOINTS") != ""
+}
+
 // open connects and makes sure that etcd answers. The caller closes the client.
 func (t *target) open(ctx context.Context) (*coord.Client, error) {
 	opts := []coord.Option{coord.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))}
 	endpoints, namespace := t.endpoints, t.namespace
-	if len(endpoints) == 0 && os.Getenv("OTELPLAT_ETCD_ENDPOINTS") == "" {
+	if !t.named() {
 		running, err := datadir.At(t.dataDir).Running()
 		if err != nil {
 			return nil, err

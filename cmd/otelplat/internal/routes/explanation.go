@@ -19,8 +19,9 @@ import (
 type Answer struct {
 	Request     string             `json:"request"`
 	Explanation router.Explanation `json:"explanation"`
-	Overrides   []Override         `json:"overrides"` // with what is left of them
-	Fresh       bool               `json:"fresh"`     // the router was made for the question
+	Overrides   []Override         `json:"overrides"`      // with what is left of them
+	Fresh       bool               `json:"fresh"`          // the router was made for the question
+	Acts        *Acts              `json:"acts,omitempty"` // nil when nobody asked for them
 }
 
 // Print writes the answer for people.
@@ -70,8 +71,14 @@ func (a *Answer) Print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	if len(e.Acts) > 0 {
+		printOwn(w, e.Acts, time.Now())
+	}
+	if a.Acts != nil {
+		a.Acts.print(w)
+	}
 	if a.Fresh {
-		fmt.Fprintln(w, "\nThis router was made for the question and has sent nothing. One that has may keep out, or prefer, other\ninstances by its own experience. What the fleet's routers did, by which figures, and what it came to: otelplat event\ntail --all --namespace NAMESPACE-platform, the events otelplat.route.*.")
+		fmt.Fprintln(w, "\nThis router was made for the question and has sent nothing. One that has may keep out, or prefer, other\ninstances by its own experience.")
 	}
 	return nil
 }

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package routes
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/otelplat/platform/coord/router/acts"
+	"github.com/otelplat/platform/otelplat/semconv"
+)
+
+// late is after how long an effect that was not told will not be: a router tells it after
+// twelve seconds at most, and the event is on its way for a few.
+const late = time.Minute
+
+// print writes what the fleet's routers did.
+func (a *Acts) print(w io.Writer) {
+	within := time.Duration(a.Within * float64(time.Second))
+	switch {
+	case a.Missing != "":
+		fmt.Fprintf(w, "\nwhat the fleet's routers did is not known: %s\n", line(a.Missing))
+	case len(a.List) == 0 && a.Older:
+		fmt.Fprintf(w, "\nno act of the fleet's routers is known in the last %v, of which only the newest events were read: there are too many\n", within)
+	case len(a.List) == 0:
+		fmt.Fprintf(w, "\nno act of the fleet's routers is known in the last %v\n", within)
+	default:
+		older := ""
+		if a.Older {
+			older = "; there are older ones"
+		}
+		fmt.Fprintf(w, "\nacts of the fleet's routers in the last %v, the newest last%s:\n", within, older)
+		for i := range a.List {
+			printAct(w, &a.List[i], a.now)
+		}
+	}
+}
+
+// printOwn writes what the router that was asked did itself.
+func printOwn(w io.Writer, list []acts.Act, now time.Time) {
+	fmt.Fprintln(w, "\nacts of this router, the newest last:")
+	for i := range list {
+		f := acts.Folded{Act: list[i], Stored: list[i].At}
+		if f.Effect != nil {
+			f.Effects = 1
+		}
+		printAct(w, &f, now)
+	}
+}
+
+func printAct(w io.Writer, f *acts.Folded, now time.Time) {
+	at := time.TimeOnly
+	if now.Sub(f.Stored) > 12*time.Hour {
+		at = time.DateTime
+	}
+	const indent = "          "
+	fmt.Fprintf(w, "%s  %s%s\n", f.At.Local().Format(at), line(doneText(&f.Act)), byText(f.By))
+	fmt.Fprintf(w, "%s%s\n", indent, line(ruleText(&f.Act)))
+	if !f.Observed {
+		fmt.Fprintf(w, "%s%s\n", indent, effectText(f, now))
+	}
+}
+
+// doneText says what was done, and to what.
+func doneText(a *acts.Act) string {
+	breaker := "the breaker of the service"
+	if a.Route != "" {
+		breaker = "the breaker of route " + a.Route
+	}
+	var text string
+	switch a.Event {
+	case semconv.EventRouteEject:
+		text = "eject " + a.Instance
+	case semconv.EventRouteReadmit:
+		text = "readmit " + a.Instance
+	case semconv.EventRoutePanic:
+		text = "panic: too few instances are left in rotation, ejections are ignored"
+	case semconv.EventRouteOpen:
+		text = "open " + breaker
+	case semconv.EventRouteHalfOpen:
+		text = "half open " + breaker
+	case semconv.EventRouteClose:
+		text = "close " + breaker
+	}
+	if a.Observed {
+		return "would " + text + ", were the mode not observe"
+	}
+	return text
+}
+
+func byText(by []string) string {
+	switch len(by) {
+	case 0:
+		return ""
+	case 1:
+		return "; by " + line(by[0])
+	}
+	return fmt.Sprintf("; by %s and %d more", line(by[0]), len(by)-1)
+}
+
+// ruleText says which rule decided, by which figures against which thresholds, and who was
+// counted.
+func ruleText(a *acts.Act) string {
+	var list []string
+	if a.Why != "" { // which has the figures
+		list = append(list, a.Why)
+	} else {
+		var figures []string
+		for i := range a.Figures {
+			figures = append(figures, figureText(&a.Figures[i]))
+		}
+		text := strings.ReplaceAll(a.Rule, "_", " ")
+		if text != "" && figures != nil {
+			text += ": "
+		}
+		if text += strings.Join(figures, ", "); text != "" {
+			list = append(list, text)
+		}
+		if a.Callers > 0 {
+			list = append(list, fmt.Sprintf("%d of %d callers saw it bad", a.BadCallers, a.Callers))
+		}
+	}
+	if a.Hold > 0 {
+		list = append(list, fmt.Sprintf("probed after %v, episode %d", a.Hold.Round(time.Millisecond), a.Episode))
+	}
+	if a.Instances > 0 {
+		list = append(list, fmt.Sprintf("%d of %d in rotation", a.Rotation, a.Instances))
+	}
+	return strings.Join(list, "; ")
+}
+
+// figureText writes a figure and what it was held against, in the unit that its name has.
+func figureText(f *acts.Figure) string {
+	name, write := strings.ReplaceAll(f.Name, "_", " "), func(v float64) string { return fmt.Sprintf("%.4g", v) }
+	switch f.Name {
+	case "failure_ratio", "success_rate", "in_rotation":
+		write = func(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) }
+	case "latency":
+		write = func(v float64) string { return duration(time.Duration(v * float64(time.Second))) }
+	case "consecutive":
+		name = "failures in a row"
+	}
+	return fmt.Sprintf("%s %s (threshold %s)", name, write(f.Value), write(f.Threshold))
+}
+
+// effectText says what the act came to.
+func effectText(f *acts.Folded, now time.Time) string {
+	e := f.Effect
+	switch {
+	case e == nil && now.Sub(f.Stored) < late:
+		return "effect not known yet"
+	case e == nil:
+		return "effect not told: the process ended before, or its event did not come"
+	}
+	text := fmt.Sprintf("10 s before → after: errors %s → %s, p99 %s → %s, of %d → %d attempts",
+		errorsText(e.ErrorsBefore, e.RequestsBefore), errorsText(e.ErrorsAfter, e.RequestsAfter),
+		duration(e.P99Before), duration(e.P99After), e.RequestsBefore, e.RequestsAfter)
+	if n := len(f.By); f.Effects < n {
+		text += fmt.Sprintf("; of %d of %d processes", f.Effects, n)
+	}
+	return text
+}
+
+func errorsText(ratio float64, of uint64) string {
+	if of == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3g %%", 100*ratio)
+}
