@@ -75,7 +75,8 @@ func (b *Bundle) mayTest() bool {
 
 // runTests runs the bundle's own tests, on a compiler and a store of their own,
 // and returns how many there were.
-func runTests(ctx context.Context, b Bundle) (int, error) {
+func runTests(ctx context.Context, b Bundle) (n int, err error) {
+	defer survive(b.Name, &err)
 	if !b.mayTest() {
 		return 0, nil
 	}
@@ -97,7 +98,6 @@ func runTests(ctx context.Context, b Bundle) (int, error) {
 	if err != nil {
 		return 0, bundleError(b.Name, err)
 	}
-	n := 0
 	var failed []*BundleError
 	for r := range results {
 		if r.Skip {

@@ -109,7 +109,8 @@ func Folder(name string, folder fs.FS) (Bundle, error) {
 }
 
 // load makes a snapshot of a bundle, without running its tests.
-func load(ctx context.Context, b Bundle) (*Snapshot, error) {
+func load(ctx context.Context, b Bundle) (s *Snapshot, err error) {
+	defer survive(b.Name, &err)
 	modules, data, err := parse(b)
 	if err != nil {
 		return nil, err
@@ -134,10 +135,18 @@ func load(ctx context.Context, b Bundle) (*Snapshot, error) {
 	if compiler.Failed() {
 		return nil, bundleError(b.Name, compiler.Errors)
 	}
-	s := &Snapshot{bundle: b.Name, revision: b.Revision, digest: b.digest(), compiler: compiler, data: data, store: store, txn: txn}
+	s = &Snapshot{bundle: b.Name, revision: b.Revision, digest: b.digest(), compiler: compiler, data: data, store: store, txn: txn}
 	s.queries.Store(&map[string]*query{})
 	s.entrypoints.Store(&map[string]*entrypoint{})
 	return s, nil
+}
+
+// survive makes an error of a panic of OPA's compiler, deferred. OPA 1.20 has one for an
+// interpolated string that is the key of an object, and a bundle must end nobody.
+func survive(bundle string, err *error) {
+	if r := recover(); r != nil {
+		*err = &BundleError{Bundle: bundle, Reason: fmt.Sprintf("OPA's compiler fails on it: %v", r)}
+	}
 }
 
 // bundleError names file and line of the first of OPA's errors.

@@ -3,6 +3,7 @@
 package policy_test
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -28,6 +29,30 @@ func TestPoliciesCannotReachOutsideTellTheTimeOrBeRandom(t *testing.T) {
 			_, err := policy.Check(t.Context(), "a", build(t, "package a\n\nallow if "+call))
 			if err == nil || !strings.Contains(err.Error(), "a.rego:3: undefined function "+builtin) {
 				t.Errorf("got %v, want that %s is undefined", err, builtin)
+			}
+		})
+	}
+}
+
+func TestABundleThatOPAsCompilerDoesNotSurviveIsRefused(t *testing.T) {
+	const panics = "package a\n\nx := {$\"{input.k}\": 1}\n"
+	for what, files := range map[string]map[string]string{
+		"a rule": {"a.rego": panics},
+		"a test": {"a.rego": "package a\n\nallow if input.x\n", "a_test.rego": strings.Replace(panics, "package a", "package a_test", 1) + "test_x if x\n"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			archive, err := policy.Build(folder(files))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, err := range map[string]error{
+				"check": func() error { _, err := policy.Check(t.Context(), "a", archive); return err }(),
+				"test":  func() error { _, err := policy.Test(t.Context(), policy.Bundle{Name: "a", Files: files}); return err }(),
+			} {
+				var refused *policy.BundleError
+				if !errors.As(err, &refused) || !strings.Contains(refused.Reason, "OPA's compiler fails on it") {
+					t.Errorf("%s: %v", name, err)
+				}
 			}
 		})
 	}

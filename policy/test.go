@@ -50,7 +50,8 @@ func (r TestReport) Failed() int {
 
 // Test runs the tests of a bundle, with traces of those that fail and with coverage. It
 // returns a [*BundleError] for a bundle that does not compile.
-func Test(ctx context.Context, b Bundle) (TestReport, error) {
+func Test(ctx context.Context, b Bundle) (report TestReport, err error) {
+	defer survive(b.Name, &err)
 	modules, data, err := parse(b)
 	if err != nil {
 		return TestReport{}, err
@@ -79,7 +80,6 @@ func Test(ctx context.Context, b Bundle) (TestReport, error) {
 	if err != nil {
 		return TestReport{}, err
 	}
-	var report TestReport
 	for _, r := range list {
 		t := TestResult{Name: r.Package + "." + r.Name, Pass: r.Pass(), Skipped: r.Skip, Took: r.Duration}
 		if r.Location != nil {
