@@ -17,26 +17,26 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// walking are rules that are not lowered, because the name of a rule in them is computed, of
+// walking are rules that are not lowered, because rules of a path are one value in them, of
 // every kind and about every place.
 const walking = `
 opa.only := true
-holds(x) if { walk({"v": x}, [["v"], _]); opa[_] }
-drop contains "walked" if { walk(input.item.attributes, [_, "x"]); opa[_] }
-observe contains input.item.name if { walk(input.item.name, [_, "health"]); opa[_] }
-observe contains "code" if { walk(input.item.status.code, [_, "ok"]); opa[_] }
-observe contains "body" if { walk(input.item.body.k, [_, "secret"]); opa[_] }
-observe contains "deep" if { walk(input.item.attributes.a.x, [_, null]); opa[_] }
+holds(x) if { walk({"v": x}, [["v"], _]); count(opa) == 1 }
+drop contains "walked" if { walk(input.item.attributes, [_, "x"]); count(opa) == 1 }
+observe contains input.item.name if { walk(input.item.name, [_, "health"]); count(opa) == 1 }
+observe contains "code" if { walk(input.item.status.code, [_, "ok"]); count(opa) == 1 }
+observe contains "body" if { walk(input.item.body.k, [_, "secret"]); count(opa) == 1 }
+observe contains "deep" if { walk(input.item.attributes.a.x, [_, null]); count(opa) == 1 }
 observe contains "absent" if { not input.item.attributes.b; holds(input.item.name) }
-observe contains "resource" if { walk(input.resource.attributes["service.name"], [_, "x"]); opa[_] }
-observe contains "scope" if { walk([input.scope.name, input.scope.version], [_, "s"]); opa[_] }
-observe contains "signal" if { walk(input.signal, [_, "logs"]); opa[_] }
-sample["half"] := 0.5 if { walk(input.item.attributes["a.b"], [_, true]); opa[_] }
+observe contains "resource" if { walk(input.resource.attributes["service.name"], [_, "x"]); count(opa) == 1 }
+observe contains "scope" if { walk([input.scope.name, input.scope.version], [_, "s"]); count(opa) == 1 }
+observe contains "signal" if { walk(input.signal, [_, "logs"]); count(opa) == 1 }
+sample["half"] := 0.5 if { walk(input.item.attributes["a.b"], [_, true]); count(opa) == 1 }
 sample["wrong"] := input.item.attributes.b if holds(1)
-set["named"] := {"attributes.named": input.item.name} if { walk(input.item.severity_number, [_, 7]); opa[_] }
+set["named"] := {"attributes.named": input.item.name} if { walk(input.item.severity_number, [_, 7]); count(opa) == 1 }
 redact["r"] := {"action": "mask", "fields": ["attributes.*"]} if { every v in input.item.attributes { v != "x" }; holds(1) }
 default route := ""
-route := "r" if { walk(input.item.kind, [_, "server"]); opa[_] }
+route := "r" if { walk(input.item.kind, [_, "server"]); count(opa) == 1 }
 `
 
 // TestWhatIsAskedBeforehandIsWhatEachItemWouldHaveHeard asks OPA about generated batches in
@@ -145,7 +145,7 @@ func numbered(n int) ptrace.Traces {
 
 // TestItemsThatDifferAreFewEvaluations counts them.
 func TestItemsThatDifferAreFewEvaluations(t *testing.T) {
-	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`drop contains "x" if { walk(input.item.duration_ns, [_, 7]); opa[_] }`))
+	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`drop contains "x" if { walk(input.item.duration_ns, [_, 7]); count(opa) == 1 }`))
 	policy := &counting{evaluator: p.engine.Snapshot()}
 	e := p.work.(*enforcer)
 	book, err := newRulebook(policy, nil, false)
@@ -165,7 +165,7 @@ func TestItemsThatDifferAreFewEvaluations(t *testing.T) {
 // TestAnErrorOfOneItemIsOfNoOther has one in the second evaluation of three.
 func TestAnErrorOfOneItemIsOfNoOther(t *testing.T) {
 	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`
-		drop contains "x" if { walk(input.item.duration_ns, [_, n]); 1 / (n - 300) > 0; opa[_] }`))
+		drop contains "x" if { walk(input.item.duration_ns, [_, n]); 1 / (n - 300) > 0; count(opa) == 1 }`))
 	td, err := p.traces(t.Context(), numbered(3*maxRows))
 	if err != nil || td.SpanCount() != 301 {
 		t.Errorf("%d spans are left, expected those up to the one that divides by nothing, which stays too: %v", td.SpanCount(), err)
@@ -176,7 +176,7 @@ func TestAnErrorOfOneItemIsOfNoOther(t *testing.T) {
 
 // TestABatchThatEndsIsNotAsked has a context that ended.
 func TestABatchThatEndsIsNotAsked(t *testing.T) {
-	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`drop contains "x" if { walk(input.item.duration_ns, [_, 7]); opa[_] }`))
+	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`drop contains "x" if { walk(input.item.duration_ns, [_, 7]); count(opa) == 1 }`))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := p.traces(ctx, numbered(10)); err == nil {
@@ -188,7 +188,7 @@ func TestABatchThatEndsIsNotAsked(t *testing.T) {
 // and its items, each of which is in time, have their answers still.
 func TestRulesThatTakeLongAreAskedOneByOne(t *testing.T) {
 	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`
-		drop contains "x" if { walk(input.item.duration_ns, [_, n]); count(numbers.range(n, n + 4000)) == 0; opa[_] }`))
+		drop contains "x" if { walk(input.item.duration_ns, [_, n]); count(numbers.range(n, n + 4000)) == 0; count(opa) == 1 }`))
 	e := p.work.(*enforcer)
 	if _, err := p.traces(t.Context(), numbered(2*maxRows)); err != nil {
 		t.Fatal(err)
@@ -202,8 +202,8 @@ func TestRulesThatTakeLongAreAskedOneByOne(t *testing.T) {
 func TestTheLogTellsWhatOPAEvaluates(t *testing.T) {
 	p := processorOn(t, ModeEnforce, "traces", leftToOPA(`
 		observe contains "native" if input.item.name == "a"
-		drop contains "rows" if { input.item.name == "a"; opa[_] }
-		keep contains "kept" if { input.item.name == "a"; opa[_] }
+		drop contains "rows" if { input.item.name == "a"; count(opa) == 1 }
+		keep contains "kept" if { input.item.name == "a"; count(opa) == 1 }
 		route := "x" if "native" in observe with input.item.name as "a"
 	`))
 	book, err := newRulebook(p.engine.Snapshot(), nil, false)

@@ -22,8 +22,8 @@ func rules(rego string) map[string]string {
 	return map[string]string{"telemetry.rego": "package otelplat.telemetry\n" + rego}
 }
 
-// leftToOPA are rules of which OPA evaluates those that ask for opa[_]: the name of a rule
-// that is computed is not lowered.
+// leftToOPA are rules of which OPA evaluates those that count opa: all rules below a path
+// as one value are not lowered.
 func leftToOPA(rego string) map[string]string { return rules(rego + "\nopa.only := true\n") }
 
 // records are log records with these bodies, one scope, one resource.

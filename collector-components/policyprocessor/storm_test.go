@@ -24,7 +24,7 @@ func TestInAStormOfBundlesNoItemIsUncounted(t *testing.T) {
 		rules(`drop contains "odd" if input.item.severity_number == 1`),
 		rules(`drop contains`),
 		rules("sample[\"half\"] := 0.5\nredact[\"u\"] := {\"action\": \"hash\", \"fields\": [\"attributes.user\", \"resource.*\"]}"),
-		leftToOPA(`drop contains "x" if { input.item.body == "3"; opa[_] }`),
+		leftToOPA(`drop contains "x" if { input.item.body == "3"; count(opa) == 1 }`),
 		rules("route := \"a\" if input.item.severity_number == 1\nroute := \"b\" if input.item.body == \"7\""),
 		rules("dry_run contains input.item.body"),
 		rules("dry_run contains \"*\"\ndrop contains \"all\""),

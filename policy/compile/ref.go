@@ -71,7 +71,7 @@ func (s *body) document(ref ast.Ref) operand {
 		key, ok := s.scalar(ref[i])
 		if !ok {
 			if node != nil {
-				s.l.unsupported("%s: a name that is computed among names of rules", ref)
+				return s.named(ref, i, path, node)
 			}
 			return s.alongData(s.data(path), ref[i:])
 		}
