@@ -176,7 +176,7 @@ func TestARotationWhileTheIssuerIsAwayIsNoRefusalAndIsOverSoonAfter(t *testing.T
 					if time.Since(began) >= away {
 						break
 					}
-					time.Sleep(max(100*time.Millisecond, away/2000))
+					time.Sleep(max(100*time.Millisecond, away/400))
 				}
 				// 1, 2, 4 and 8 s after each other, then 10 s, each less a tenth of it for the jitter.
 				if n, most := p.count()-before, 6+int(away/(9*time.Second)); n > most {
