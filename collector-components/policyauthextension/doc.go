@@ -37,14 +37,14 @@
 // # What is refused, and what senders do then
 //
 // Bad credentials are gRPC's Unauthenticated or HTTP's 401, which senders do not retry.
-// What cannot be judged at the moment (an issuer's keys are not known yet, revocations
-// are too old and require_fresh is set, the extension does not run) is gRPC's
-// Unavailable, and a middleware's 503 with Retry-After, which they do. The collector's HTTP
-// server answers 401 to every error of an authenticator, and the sender's batch is lost. So
-// Start waits up to wait_for_keys, while receivers do not listen yet. In each case nobody is
-// let in, and the refusal is counted by reason in otelcol_extension_policy_auth_refusals. A
-// request is let in or refused as a whole: the stock receiver has no partial success to
-// answer.
+// What cannot be judged at the moment (an issuer's keys are not known yet, or were not
+// fetched since a token with an unknown one came; revocations are too old and require_fresh
+// is set; the extension does not run) is gRPC's Unavailable, and a middleware's 503 with
+// Retry-After, which they do. The collector's HTTP server answers 401 to every error of an
+// authenticator, and the sender's batch is lost. So Start waits up to wait_for_keys, while
+// receivers do not listen yet. In each case nobody is let in, and the refusal is counted by
+// reason in otelcol_extension_policy_auth_refusals. A request is let in or refused as a
+// whole: the stock receiver has no partial success to answer.
 //
 // # Middleware or authenticator
 //

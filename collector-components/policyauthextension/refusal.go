@@ -43,6 +43,7 @@ var refusals = []struct {
 	answer *refusal
 }{
 	{authn.ErrNoKeys, "no_keys", errNotNow},
+	{authn.ErrKeyNotFetched, "key_not_fetched", errNotNow},
 	{revoked.ErrStale, "revocations_stale", errNotNow},
 	{authn.ErrExpired, "expired", errRefused},
 	{authn.ErrRevoked, "revoked", errRefused},

@@ -19,12 +19,31 @@
 //
 // # Keys
 //
-// [OpenIssuer] fetches them from the issuer and keeps them current; a token with an
-// unknown key causes a fetch at most each 30 s. [Open] reads them from a local file, a JWK
-// Set, looked at once a second while
-// tokens are verified and read when it changed. The set is replaced as a whole: a
-// key that is not in it any more verifies nothing, cached tokens included. A file
-// that vanished or does not parse leaves the last set.
+// [OpenIssuer] fetches them from the issuer and keeps them current. [Open] reads them from a
+// local file, a JWK Set, looked at once a second while tokens are verified, and when a token
+// has an unknown key; it is read when it changed. The set is replaced as a whole: a key that
+// is not in it any more verifies nothing, cached tokens included. A file that vanished or
+// does not parse leaves the last set.
+//
+// # Keys that are not known yet
+//
+// A token with an unknown key causes a fetch and waits for it, for 2 s at most; those that
+// come meanwhile wait for the same one, up to 1,024 of them. Tokens cause a fetch each 30 s
+// at most, whatever arrives, and after one that failed 1, 2, 4, 8 and then 10 s later. A
+// token that no key would make good, because it has expired, is for others, or names no key,
+// causes none.
+//
+// If the key is not in a set whose fetch began after the token came, the token is refused
+// with [ErrUnknownKey]. If there was no such fetch (it failed, is slow, or is not due yet)
+// nobody can tell a new key from one that was made up, and the error is [ErrKeyNotFetched]:
+// an ErrUnknownKey too, so that nobody is let in, and a reason to send the token again.
+//
+// A fetch that succeeded less than 30 s ago does not count, because anybody can cause it with
+// a made-up key just before the issuer rotates: its good senders would be refused for good,
+// and lose what they sent. The price is that made-up tokens get ErrKeyNotFetched for these
+// 30 s too. Who sends them may send them again; each is judged by the next fetch that it
+// causes, nothing is kept for them, and tokens with known keys notice nothing of it. Nor is
+// it remembered which keys were not found: a key can be asked for before it is published.
 //
 // # Cost
 //

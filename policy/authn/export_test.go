@@ -2,6 +2,8 @@
 
 package authn
 
+import "time"
+
 // LookNow lets the next verification look at the key file, whatever the time.
 func LookNow(v *JWT) { v.keys.(*keyFile).looked.Store(-int64(lookInterval)) }
 
@@ -23,4 +25,12 @@ func Forget(v *JWT) {
 }
 
 // AskAgain lets the next token with an unknown key cause a fetch, whatever the time.
-func AskAgain(v *JWT) { v.keys.(*keySet).asked.Store(0) }
+func AskAgain(v *JWT) {
+	a := v.keys.(*keySet).asks
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asked, a.again = time.Time{}, time.Time{}
+}
+
+// MaxWaiting is how many tokens wait for keys at once.
+const MaxWaiting = maxWaiting

@@ -65,6 +65,7 @@ type Config struct {
 type JWT struct {
 	keys   keySource
 	parser *jwt.Parser
+	claims *jwt.Validator
 	config Config
 }
 
@@ -74,8 +75,9 @@ var _ Verifier = (*JWT)(nil)
 type keySource interface {
 	keys() *keys // nil when none are known yet
 	// missing is told that a token names a key that is not there. It returns the newest
-	// set after it may have looked for it.
-	missing(ctx context.Context) *keys
+	// set after it may have looked for it. It is judged if the set was read after the call:
+	// what is not in it now is not known to the issuer.
+	missing(ctx context.Context) (newest *keys, judged bool)
 	// ready waits until keys are known.
 	ready(ctx context.Context) error
 	close() error
@@ -108,7 +110,7 @@ func (c *Config) check() error {
 }
 
 func newJWT(c Config, source keySource) *JWT {
-	return &JWT{keys: source, config: c, parser: jwt.NewParser(
+	options := []jwt.ParserOption{
 		jwt.WithValidMethods(c.Algorithms),
 		jwt.WithIssuer(c.Issuer),
 		jwt.WithAudience(c.Audience),
@@ -116,7 +118,8 @@ func newJWT(c Config, source keySource) *JWT {
 		jwt.WithIssuedAt(),
 		jwt.WithLeeway(c.Leeway),
 		jwt.WithStrictDecoding(),
-	)}
+	}
+	return &JWT{keys: source, config: c, parser: jwt.NewParser(options...), claims: jwt.NewValidator(options...)}
 }
 
 // Open returns a verifier whose keys are in a local file, which must exist and hold a
@@ -159,19 +162,21 @@ func (v *JWT) Close() error { return v.keys.close() }
 // [ErrNoKeys] after Close.
 func (v *JWT) WaitReady(ctx context.Context) error { return v.keys.ready(ctx) }
 
-// Verify returns whose token it is.
+// Verify returns whose token it is. A token with an unknown key may wait for the issuer's
+// keys, for 2 s at most and no longer than the context.
 func (v *JWT) Verify(ctx context.Context, token string) (*Principal, error) {
 	// Go's base64 passes over line feeds: many texts would be one token.
 	if token == "" || len(token) > maxToken || strings.ContainsAny(token, "\r\n") {
 		return nil, ErrMalformed
 	}
 	keys := v.keys.keys()
-	if keys == nil {
+	asked, judged := keys == nil, false
+	if asked {
 		// A token of another issuer does not wait for this one's keys: a [Chain] asks the next.
 		if err := v.look(token); err != nil {
 			return nil, err
 		}
-		if keys = v.keys.missing(ctx); keys == nil {
+		if keys, judged = v.keys.missing(ctx); keys == nil {
 			return nil, ErrNoKeys
 		}
 	}
@@ -186,11 +191,18 @@ func (v *JWT) Verify(ctx context.Context, token string) (*Principal, error) {
 		return nil, err
 	}
 	claims := jwt.MapClaims{}
-	_, err := v.parser.ParseWithClaims(token, claims, keys.find)
-	if errors.Is(err, ErrUnknownKey) {
-		if newer := v.keys.missing(ctx); newer != nil && newer != keys {
+	parsed, err := v.parser.ParseWithClaims(token, claims, keys.find)
+	if errors.Is(err, ErrUnknownKey) && !v.hopeless(parsed) {
+		newer := keys
+		if !asked {
+			newer, judged = v.keys.missing(ctx)
+		}
+		if newer != nil && newer != keys {
 			keys, claims = newer, jwt.MapClaims{}
 			_, err = v.parser.ParseWithClaims(token, claims, keys.find)
+		}
+		if errors.Is(err, ErrUnknownKey) && !judged {
+			return nil, ErrKeyNotFetched
 		}
 	}
 	if err != nil {
@@ -209,6 +221,13 @@ func (v *JWT) Verify(ctx context.Context, token string) (*Principal, error) {
 	}
 	keys.verified.put(sum, p)
 	return p, nil
+}
+
+// hopeless tells a token that no key makes good: it names none, or its claims are not
+// taken. It is refused for its unknown key at once, and the issuer is not asked.
+func (v *JWT) hopeless(t *jwt.Token) bool {
+	id, _ := t.Header["kid"].(string)
+	return id == "" || v.claims.Validate(t.Claims) != nil
 }
 
 // look reads what a token says of itself, before anything is computed: a token of another

@@ -70,17 +70,32 @@ func (f *keyFile) keys() *keys {
 	now := time.Since(f.started)
 	if last := f.looked.Load(); now-time.Duration(last) >= lookInterval && f.look.TryLock() {
 		f.looked.Store(int64(now))
-		was := f.current.Load()
-		if next, err := f.read(was); err == nil && next != was {
-			f.current.Store(next)
-		}
+		_ = f.refresh() // the last keys stay
 		f.look.Unlock()
 	}
 	return f.current.Load()
 }
 
-// missing finds nothing more than keys does: the file is looked at anyway.
-func (f *keyFile) missing(context.Context) *keys { return f.keys() }
+// missing looks at the file, whatever the second: it may have been replaced since the last
+// look. Who comes while another looks is not judged.
+func (f *keyFile) missing(context.Context) (*keys, bool) {
+	if !f.look.TryLock() {
+		return f.current.Load(), false
+	}
+	defer f.look.Unlock()
+	err := f.refresh()
+	return f.current.Load(), err == nil
+}
+
+// refresh looks at the file; the caller holds look.
+func (f *keyFile) refresh() error {
+	was := f.current.Load()
+	next, err := f.read(was)
+	if err == nil && next != was {
+		f.current.Store(next)
+	}
+	return err
+}
 
 // ready has nothing to wait for: a file without keys is not opened.
 func (f *keyFile) ready(context.Context) error { return nil }

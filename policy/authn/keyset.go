@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -27,13 +26,6 @@ const (
 	// retryAfter is the pause after a fetch that failed, doubled up to refreshEvery.
 	retryAfter = time.Second
 
-	// askEvery is how often tokens with unknown keys cause a fetch, at most: a flood of
-	// them must not become a flood at the issuer.
-	askEvery = 30 * time.Second
-
-	// askWait is how long such a token waits for the fetch.
-	askWait = 2 * time.Second
-
 	maxDiscovery = 64 << 10 // bytes
 )
 
@@ -43,11 +35,8 @@ type keySet struct {
 	config  Config
 	client  *http.Client
 	current atomic.Pointer[keys]
-	started time.Time
-	asked   atomic.Int64  // when a token caused a fetch, since started; 0 for never
-	ask     chan struct{} // holds one
-	mu      sync.Mutex
-	fetched chan struct{} // closed after the fetch that is next or under way
+	asks    *asks
+	waiting atomic.Int64 // for a fetch
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
@@ -63,7 +52,7 @@ func followKeySet(c Config) (*keySet, error) {
 		break
 	}
 	run, cancel := context.WithCancel(context.Background()) // ends with close
-	s := &keySet{config: c, client: c.Client, started: time.Now(), ask: make(chan struct{}, 1), fetched: make(chan struct{}), cancel: cancel, done: make(chan struct{})}
+	s := &keySet{config: c, client: c.Client, asks: newAsks(), cancel: cancel, done: make(chan struct{})}
 	if s.client == nil {
 		s.client = &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > 3 {
@@ -96,44 +85,38 @@ func (s *keySet) close() error {
 	return nil
 }
 
-// missing causes a fetch, unless one was caused a short while ago, and waits for it.
-func (s *keySet) missing(ctx context.Context) *keys {
-	known := s.current.Load() != nil // else the first fetch is under way, or is tried again soon
-	now, last := int64(time.Since(s.started))+1, s.asked.Load()
-	if last != 0 && now-last < int64(askEvery) || !s.asked.CompareAndSwap(last, now) {
-		return s.current.Load()
+// missing waits for the fetch that is under way, or for one that it causes, unless that is
+// too early.
+func (s *keySet) missing(ctx context.Context) (*keys, bool) {
+	r, judges := s.asks.ask(time.Now())
+	if r == nil {
+		return s.current.Load(), false
 	}
-	s.mu.Lock()
-	fetched := s.fetched
-	s.mu.Unlock()
-	if known {
-		select {
-		case s.ask <- struct{}{}:
-		default:
-		}
+	defer s.waiting.Add(-1)
+	if s.waiting.Add(1) > maxWaiting {
+		return s.current.Load(), false
 	}
 	late := time.NewTimer(askWait)
 	defer late.Stop()
 	select {
-	case <-fetched:
+	case <-r.done:
+		return s.current.Load(), judges && r.err == nil
 	case <-late.C:
 	case <-ctx.Done():
 	case <-s.done:
 	}
-	return s.current.Load()
+	return s.current.Load(), false
 }
 
 // ready waits for the first fetch that succeeds.
 func (s *keySet) ready(ctx context.Context) error {
 	for {
-		s.mu.Lock()
-		fetched := s.fetched
-		s.mu.Unlock()
+		r := s.asks.following()
 		if s.current.Load() != nil {
 			return nil
 		}
 		select {
-		case <-fetched:
+		case <-r.done:
 		case <-ctx.Done():
 			return fmt.Errorf("authn: keys of %s: %w", s.config.Issuer, ctx.Err())
 		case <-s.done:
@@ -146,11 +129,8 @@ func (s *keySet) run(ctx context.Context) {
 	defer close(s.done)
 	failures := 0
 	for {
+		s.asks.begin()
 		err := s.fetch(ctx)
-		s.mu.Lock()
-		close(s.fetched)
-		s.fetched = make(chan struct{})
-		s.mu.Unlock()
 		pause := refreshEvery
 		if err != nil && ctx.Err() == nil {
 			if failures == 0 {
@@ -162,10 +142,12 @@ func (s *keySet) run(ctx context.Context) {
 			failures = 0
 		}
 		// A fleet that started together does not ask together.
-		timer := time.NewTimer(time.Duration(float64(pause) * (0.9 + 0.2*rand.Float64()))) //nolint:gosec // no secret
+		pause = time.Duration(float64(pause) * (0.9 + 0.2*rand.Float64())) //nolint:gosec // no secret
+		s.asks.end(time.Now(), pause, err)
+		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
-		case <-s.ask:
+		case <-s.asks.wake:
 			timer.Stop()
 		case <-ctx.Done():
 			timer.Stop()

@@ -28,6 +28,11 @@ var (
 	ErrRevoked    = fmt.Errorf("%w: the token was revoked", ErrUnauthenticated)
 	ErrNoKeys     = fmt.Errorf("%w: the issuer's keys are not known yet", ErrUnauthenticated)
 
+	// ErrKeyNotFetched is an [ErrUnknownKey] that may be early: the issuer's keys were not
+	// read since the token came, so that it may be signed with a new one. The token is
+	// refused now, and may be taken when it is sent again.
+	ErrKeyNotFetched = fmt.Errorf("%w, and the issuer's newest keys were not fetched since", ErrUnknownKey)
+
 	// ErrForeign is returned for a token that is not one of the verifier's: a [Chain]
 	// asks the next. To who asks one verifier only it is a malformed one.
 	ErrForeign = fmt.Errorf("%w: it is of a form that nobody here takes", ErrMalformed)

@@ -25,6 +25,10 @@
 // which is in the decision's event too. Why a token was refused is said in general
 // words only. With no policy loaded everything is denied.
 //
+// A token whose issuer's keys are not known, or not yet ([authn.ErrNoKeys],
+// [authn.ErrKeyNotFetched]), gets 401 as well: strangers can bring that about, and answers
+// such as 503 make routers and breakers take an instance for one that fails.
+//
 // # Clients
 //
 // [TokenFile] sends a service's own token, [Forward] passes on the token of the

@@ -249,6 +249,28 @@ func TestGRPC(t *testing.T) {
 	}
 }
 
+// failing is a verifier that has one answer.
+type failing struct{ error }
+
+func (f failing) Verify(context.Context, string) (*authn.Principal, error) { return nil, f.error }
+
+func TestATokenWhoseKeyIsNotKnownYetMakesNoInstanceLookIll(t *testing.T) {
+	for _, err := range []error{authn.ErrNoKeys, authn.ErrKeyNotFetched, authn.ErrUnknownKey} {
+		g := guard.New(failing{err}, engine(t, policy.Static("shop", map[string]string{"shop.rego": rules})), "shop")
+		r := httptest.NewRequest(http.MethodGet, "/orders/1", nil)
+		r.Header.Set("Authorization", "Bearer alice")
+		w := httptest.NewRecorder()
+		g.HTTP(http.NotFoundHandler()).ServeHTTP(w, r)
+		if w.Code != http.StatusUnauthorized || w.Header().Get("WWW-Authenticate") != `Bearer error="invalid_token"` {
+			t.Errorf("%v: the answer is %d %v, expected 401", err, w.Code, w.Header())
+		}
+		h := client(t, serve(t, g), guard.TokenFile(tokenFile(t, "alice"), guard.Plaintext()))
+		if _, got := h.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{}); status.Code(got) != codes.Unauthenticated {
+			t.Errorf("%v: over gRPC the answer is %v, expected Unauthenticated", err, got)
+		}
+	}
+}
+
 func TestATokenNeedsTLSUnlessToldOtherwise(t *testing.T) {
 	c := guard.TokenFile(tokenFile(t, "alice"))
 	if !c.RequireTransportSecurity() {
