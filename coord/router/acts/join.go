@@ -4,6 +4,7 @@ package acts
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func Join(events []Event, service string) []Told {
 // act returns the act that the event tells of.
 func (e *Event) act() (a Act, ok bool) {
 	a = Act{
-		ID: e.ID, At: e.At, Event: e.Name, Why: e.Body,
+		ID: e.ID, At: e.at(), Event: e.Name, Why: e.Body,
 		Service: e.text(semconv.RouteService), Instance: e.text(semconv.RouteInstance), Variant: e.text(semconv.RouteVariant),
 		Zone: e.text(semconv.RouteZone), Route: e.text(semconv.RouteRoute), Rule: e.text(semconv.RouteReason),
 		Callers: e.count(semconv.RouteCallers), BadCallers: e.count(semconv.RouteBadCallers),
@@ -84,7 +85,7 @@ func (e *Event) act() (a Act, ok bool) {
 // effect returns the effect that the event tells of.
 func (e *Event) effect() *Effect {
 	return &Effect{
-		ErrorsBefore: e.number(semconv.RouteErrorsBefore), ErrorsAfter: e.number(semconv.RouteErrorsAfter),
+		ErrorsBefore: e.ratio(semconv.RouteErrorsBefore), ErrorsAfter: e.ratio(semconv.RouteErrorsAfter),
 		P99Before: e.seconds(semconv.RouteP99Before), P99After: e.seconds(semconv.RouteP99After),
 		RequestsBefore: uint64(e.count(semconv.RouteRequestsBefore)), //nolint:gosec // not below 0
 		RequestsAfter:  uint64(e.count(semconv.RouteRequestsAfter)),  //nolint:gosec // not below 0
@@ -96,9 +97,24 @@ func (e *Event) text(name string) string {
 	return text
 }
 
+// number returns 0 for what JSON has no number for: an act that could not be written again
+// would take all others with it.
 func (e *Event) number(name string) float64 {
 	number, _ := e.Attributes[name].(float64)
+	if math.IsNaN(number) || math.IsInf(number, 0) {
+		return 0
+	}
 	return number
+}
+
+func (e *Event) ratio(name string) float64 { return min(max(e.number(name), 0), 1) }
+
+// at is when it happened. A year that RFC 3339 cannot write is nobody's clock.
+func (e *Event) at() time.Time {
+	if at := e.At.UTC(); at.Year() >= 0 && at.Year() <= 9999 {
+		return at
+	}
+	return e.Stored
 }
 
 // maxNumber bounds counts and seconds, which others may have written: beyond it they would
