@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/otelplat/semconv"
 )
 
@@ -32,7 +33,8 @@ type Told struct {
 
 // Join returns the acts upon a service that events tell of, each with its effect if one of
 // the events tells that. They are in the order in which they were stored. An act that was
-// stored twice is one. Events that tell of no act are passed over: others may write too.
+// stored twice is one. Events that tell of no act are passed over, and those whose instance or
+// route is no name ([coord.CheckName]): others may write too.
 func Join(events []Event, service string) []Told {
 	type key struct{ by, id string }
 	var told []Told
@@ -79,8 +81,11 @@ func (e *Event) act() (a Act, ok bool) {
 		}
 	}
 	slices.SortFunc(a.Figures, func(x, y Figure) int { return cmp.Compare(x.Name, y.Name) })
-	return a, known[a.Event]
+	return a, known[a.Event] && isName(a.Instance) && isName(a.Route)
 }
+
+// isName reports whether there may be something of that name, or there is none.
+func isName(s string) bool { return s == "" || coord.CheckName("name", s) == nil }
 
 // effect returns the effect that the event tells of.
 func (e *Event) effect() *Effect {

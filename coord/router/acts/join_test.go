@@ -118,6 +118,14 @@ func TestEventsJoin(t *testing.T) {
 			},
 			nil,
 		},
+		{
+			"so is an act upon what has no name that anything can have",
+			[]Event{
+				{Name: semconv.EventRouteEject, Attributes: map[string]any{semconv.RouteService: "orders", semconv.RouteInstance: "\u009b2J"}},
+				{Name: semconv.EventRouteOpen, Attributes: map[string]any{semconv.RouteService: "orders", semconv.RouteRoute: "check\u202eout"}},
+			},
+			nil,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/cmd/otelplat/internal/datadir"
+	"github.com/otelplat/platform/cmd/otelplat/internal/oneline"
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/otelplat/event"
 	"github.com/otelplat/platform/otelplat/event/jetstream"
@@ -243,23 +244,12 @@ func printEvent(w io.Writer, d event.Delivery, out output) error {
 		}
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s  %-12s  %-24s  %-20s  %s\n", d.Time.Local().Format("15:04:05.000"), d.Service, d.Type, d.Subject, shown(d.Data))
+	_, err := fmt.Fprintf(w, "%s  %-12s  %-24s  %-20s  %s\n", d.Time.Local().Format("15:04:05.000"), d.Service, d.Type, oneline.Of(d.Subject), shown(d.Data))
 	return err
 }
 
-// shown makes data fit a line: control characters could move the cursor.
-func shown(data []byte) string {
-	text := []rune(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(string(data[:min(len(data), 4*maxShown)]), "\uFFFD")))
-	if len(text) > maxShown {
-		return string(text[:maxShown-1]) + "…"
-	}
-	return string(text)
-}
+// shown makes data fit a line.
+func shown(data []byte) string { return oneline.Cut(string(data), maxShown) }
 
 func deadCommand() *cobra.Command {
 	var t natsTarget

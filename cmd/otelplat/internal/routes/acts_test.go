@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/otelplat/platform/coord/coordtest"
 	"github.com/otelplat/platform/coord/router"
@@ -168,6 +171,27 @@ func TestActsForPeople(t *testing.T) {
 			a.print(&b)
 			golden(t, name, b.Bytes())
 		})
+	}
+}
+
+// Whoever may tell of acts may write anything, and as much of it as an event holds.
+func TestAnActMovesNoCursorAndIsAsLongAsALine(t *testing.T) {
+	evil := "\u009b2J\u202e\x1b[2J\u0085" + strings.Repeat("x", 10_000)
+	f := acts.Folded{
+		Act:    acts.Act{Event: semconv.EventRouteEject, Instance: evil, Rule: evil, Figures: []acts.Figure{{Name: evil}}},
+		Stored: time.Now(), By: []string{evil, evil},
+	}
+	because := f
+	because.Event, because.Route, because.Why = semconv.EventRouteOpen, evil, evil
+	var b bytes.Buffer
+	(&Acts{Within: 900, List: []acts.Folded{f, because}, now: time.Now()}).print(&b)
+	for _, text := range strings.Split(b.String(), "\n") {
+		if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("%.80q holds what is not printed", text[i:])
+		}
+		if n := utf8.RuneCountInString(text); n > 600 {
+			t.Errorf("%.80q is of %d runes", text, n)
+		}
 	}
 }
 

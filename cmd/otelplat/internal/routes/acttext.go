@@ -3,11 +3,13 @@
 package routes
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"github.com/otelplat/platform/cmd/otelplat/internal/oneline"
 	"github.com/otelplat/platform/coord/router/acts"
 	"github.com/otelplat/platform/otelplat/semconv"
 )
@@ -56,12 +58,17 @@ func printAct(w io.Writer, f *acts.Folded, now time.Time) {
 		at = time.DateTime
 	}
 	const indent = "          "
-	fmt.Fprintf(w, "%s  %s%s\n", f.At.Local().Format(at), line(doneText(&f.Act)), byText(f.By))
-	fmt.Fprintf(w, "%s%s\n", indent, line(ruleText(&f.Act)))
+	fmt.Fprintf(w, "%s  %s%s\n", f.At.Local().Format(at), short(doneText(&f.Act)), byText(f.By))
+	fmt.Fprintf(w, "%s%s\n", indent, short(ruleText(&f.Act)))
 	if !f.Observed {
 		fmt.Fprintf(w, "%s%s\n", indent, effectText(f, now))
 	}
 }
+
+// maxLine bounds a line, in runes: what is in it came from whatever process may tell of acts.
+const maxLine = 256
+
+func short(s string) string { return cmp.Or(oneline.Cut(s, maxLine), "-") }
 
 // doneText says what was done, and to what.
 func doneText(a *acts.Act) string {
@@ -95,9 +102,9 @@ func byText(by []string) string {
 	case 0:
 		return ""
 	case 1:
-		return "; by " + line(by[0])
+		return "; by " + short(by[0])
 	}
-	return fmt.Sprintf("; by %s and %d more", line(by[0]), len(by)-1)
+	return fmt.Sprintf("; by %s and %d more", short(by[0]), len(by)-1)
 }
 
 // ruleText says which rule decided, by which figures against which thresholds, and who was
