@@ -95,7 +95,7 @@ func (c *copier) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
 				if record.EventName() == "" || !c.wanted.Wants("", record.EventName()) {
 					continue
 				}
-				l, err := letterOf(rl.Resource(), sl.Scope(), record)
+				l, err := letterOf(rl.Resource(), sl.Scope(), record, c.cfg.MaxData)
 				if err != nil {
 					c.count(ctx, 1, invalid)
 					continue

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// platformSuffix makes of a namespace that of the platform's own events, in which the
-	// collector's configurations keep copies of what routers tell.
-	platformSuffix = "-platform"
+	// actsSuffix makes of a namespace that in which the collector's configurations keep copies
+	// of what routers tell of their acts.
+	actsSuffix = "-acts"
 
 	// actsWait bounds how long the rest of an answer waits for NATS to be reached, and then
 	// for what routers did.
@@ -70,7 +70,7 @@ func (r *reach) read(ctx context.Context, t *target, namespace, service string) 
 		url = running.NATS
 	}
 	wait := min(actsWait, t.timeout)
-	from := natsTarget{url: url, namespace: namespace + platformSuffix, timeout: wait}
+	from := natsTarget{url: url, namespace: namespace + actsSuffix, timeout: wait}
 	bus, err := from.open(ctx)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (r *reach) read(ctx context.Context, t *target, namespace, service string) 
 	defer cancel()
 	a, err := routes.ReadActs(ctx, bus, service, r.back)
 	if errors.Is(err, jetstream.ErrNoStream) {
-		return nil, fmt.Errorf("%w: no collector has copied events of the platform there", err)
+		return nil, fmt.Errorf("%w: no collector has copied acts there", err)
 	}
 	return a, err
 }

@@ -38,7 +38,7 @@ func NoActs(within time.Duration, why string) *Acts {
 }
 
 // ReadActs reads the last acts of all routers upon a service within a time, at most ten. The
-// bus is that of the namespace of the platform's own events.
+// bus is that of the namespace of the copies of acts.
 func ReadActs(ctx context.Context, bus *jetstream.Bus, service string, within time.Duration) (*Acts, error) {
 	past, err := bus.Recent(ctx, acts.Events(), within, maxEvents)
 	if err != nil {

@@ -28,7 +28,7 @@ import (
 // openBus opens a bus on a server, which is connected.
 func openBus(t *testing.T, server *natstest.Server) *jetstream.Bus {
 	t.Helper()
-	bus, err := jetstream.Open(jetstream.WithURL(server.URL()), jetstream.WithNamespace("test-platform"),
+	bus, err := jetstream.Open(jetstream.WithURL(server.URL()), jetstream.WithNamespace("test-acts"),
 		jetstream.WithLogger(slog.New(slog.DiscardHandler)), jetstream.WithOldestDiscarded())
 	if err != nil {
 		t.Fatal(err)
