@@ -23,6 +23,10 @@ type Past struct {
 	Events []event.Delivery // oldest first
 	Now    time.Time        // by the server's clock, which also says when events were stored
 	More   bool             // older ones that were asked for are left out, for they are too many
+
+	// Since is set where events of the time asked for are not there any more, whatever their
+	// type: from then on they are. Older ones made room, or the stream does not keep them so long.
+	Since time.Time
 }
 
 // Recent returns the newest events of some types, of all without any, that were stored within
@@ -66,6 +70,7 @@ func (b *Bus) recent(ctx context.Context, subjects []string, within time.Duratio
 	info := stream.CachedInfo()
 	past.Now = info.TimeStamp
 	start := past.Now.Add(-within)
+	past.Since = since(&info.State, start)
 	p, err := openPage(ctx, stream, jetstream.ConsumerConfig{
 		FilterSubjects: subjects, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &start,
 	})
@@ -81,6 +86,18 @@ func (b *Bus) recent(ctx context.Context, subjects []string, within time.Duratio
 	defer p.close()
 	past.Events, err = p.read(ctx, min(p.holds(), limit))
 	return past, err
+}
+
+// since returns from when on a stream has all that was stored, if that is after the start.
+func since(s *jetstream.StreamState, start time.Time) time.Time {
+	from := s.FirstTime
+	if s.Msgs == 0 {
+		from = s.LastTime // after which nothing was stored
+	}
+	if s.FirstSeq <= 1 || !from.After(start) {
+		return time.Time{}
+	}
+	return from
 }
 
 // newest opens the page of the newest messages of a stream, which holds more than the limit

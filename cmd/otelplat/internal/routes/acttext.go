@@ -20,20 +20,23 @@ const late = time.Minute
 
 // print writes what the fleet's routers did.
 func (a *Acts) print(w io.Writer) {
-	within := time.Duration(a.Within * float64(time.Second))
+	within := time.Duration(a.Within * float64(time.Second)).String()
+	if !a.Since.IsZero() {
+		within += fmt.Sprintf(" (since %s, older events made room)", clock(a.Since, a.now))
+	}
 	switch {
 	case a.Missing != "":
 		fmt.Fprintf(w, "\nwhat the fleet's routers did is not known: %s\n", line(a.Missing))
 	case len(a.List) == 0 && a.Older:
-		fmt.Fprintf(w, "\nno act of the fleet's routers is known in the last %v, of which only the newest events were read: there are too many\n", within)
+		fmt.Fprintf(w, "\nno act of the fleet's routers is known in the last %s, of which only the newest events were read: there are too many\n", within)
 	case len(a.List) == 0:
-		fmt.Fprintf(w, "\nno act of the fleet's routers is known in the last %v\n", within)
+		fmt.Fprintf(w, "\nno act of the fleet's routers is known in the last %s\n", within)
 	default:
 		older := ""
 		if a.Older {
-			older = "; there are older ones"
+			older = "; there may be older ones"
 		}
-		fmt.Fprintf(w, "\nacts of the fleet's routers in the last %v, the newest last%s:\n", within, older)
+		fmt.Fprintf(w, "\nacts of the fleet's routers in the last %s, the newest last%s:\n", within, older)
 		for i := range a.List {
 			printAct(w, &a.List[i], a.now)
 		}
@@ -52,13 +55,18 @@ func printOwn(w io.Writer, list []acts.Act, now time.Time) {
 	}
 }
 
-func printAct(w io.Writer, f *acts.Folded, now time.Time) {
-	at := time.TimeOnly
-	if now.Sub(f.Stored) > 12*time.Hour {
-		at = time.DateTime
+// clock writes a time, with its day where that is not plain.
+func clock(at, now time.Time) string {
+	layout := time.TimeOnly
+	if now.Sub(at) > 12*time.Hour {
+		layout = time.DateTime
 	}
+	return at.Local().Format(layout)
+}
+
+func printAct(w io.Writer, f *acts.Folded, now time.Time) {
 	const indent = "          "
-	fmt.Fprintf(w, "%s  %s%s\n", f.At.Local().Format(at), short(doneText(&f.Act)), byText(f.By))
+	fmt.Fprintf(w, "%s  %s%s\n", clock(f.At, now), short(doneText(&f.Act)), byText(f.By))
 	fmt.Fprintf(w, "%s%s\n", indent, short(ruleText(&f.Act)))
 	if !f.Observed {
 		fmt.Fprintf(w, "%s%s\n", indent, effectText(f, now))
