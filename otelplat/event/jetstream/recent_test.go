@@ -165,6 +165,23 @@ func TestWhereOlderEventsMadeRoomItIsKnownSinceWhen(t *testing.T) {
 	}
 }
 
+func TestOfEventsThatAreTooLargeTogetherTheNewestAreRead(t *testing.T) {
+	server := natstest.NewServer(t)
+	bus := open(t, server)
+	connected(t, bus)
+	const all, size = 40, event.MaxData
+	for i := range all {
+		e := event.Event{ID: strconv.Itoa(i), Type: "large", Data: make([]byte, size)}
+		if err := bus.Append(t.Context(), "orders", e.Complete("orders")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids, past := recent(t, bus, nil, time.Hour, all)
+	if n := len(ids); n != jetstream.MaxRecentBytes/size-1 || ids[n-1] != strconv.Itoa(all-1) || ids[0] != strconv.Itoa(all-n) || !past.More || past.Late {
+		t.Errorf("got %v, more: %v, late: %v, want the newest 31 of %d", ids, past.More, past.Late, all)
+	}
+}
+
 func TestOfTooManyTheNewestAreRead(t *testing.T) {
 	server := natstest.NewServer(t)
 	bus := open(t, server)

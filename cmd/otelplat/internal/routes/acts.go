@@ -27,6 +27,7 @@ type Acts struct {
 	Within  float64       `json:"within_seconds"`
 	Missing string        `json:"missing,omitempty"` // why they are not known, "" when they are
 	Older   bool          `json:"older"`             // there may be older ones within the time
+	Late    bool          `json:"late,omitempty"`    // newer ones may be missing: there was no time to read them
 	Since   time.Time     `json:"since,omitzero"`    // older ones are not known: their events made room; zero when all are
 	List    []acts.Folded `json:"acts"`              // the newest last
 
@@ -53,7 +54,7 @@ func ReadActs(ctx context.Context, bus *jetstream.Bus, service string, within ti
 	}
 	list := acts.Fold(acts.Join(events, service), acts.FoldWithin)
 	first := max(len(list)-maxActs, 0)
-	return &Acts{Within: within.Seconds(), Older: past.More || first > 0, Since: past.Since, List: append([]acts.Folded{}, list[first:]...), now: past.Now}, nil
+	return &Acts{Within: within.Seconds(), Older: past.More || first > 0, Late: past.Late, Since: past.Since, List: append([]acts.Folded{}, list[first:]...), now: past.Now}, nil
 }
 
 // eventOf reads a copy that the collector has made of a process's event: its data is the

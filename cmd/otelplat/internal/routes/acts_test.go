@@ -164,6 +164,7 @@ func TestActsForPeople(t *testing.T) {
 		"acts-day.txt":     {Within: 86400, List: list[:1], now: at.Add(20 * time.Hour)},
 		"acts-none.txt":    {Within: 900, List: []acts.Folded{}, now: at},
 		"acts-room.txt":    {Within: 86400, Older: true, Since: at.Add(-time.Hour), List: list[1:2], now: at.Add(11 * time.Second)},
+		"acts-late.txt":    {Within: 900, Late: true, List: list[2:3], now: at.Add(11 * time.Second)},
 		"acts-unknown.txt": {Within: 86400, Since: at.Add(-time.Hour), List: []acts.Folded{}, now: at},
 		"acts-much.txt":    {Within: 900, Older: true, List: []acts.Folded{}, now: at},
 		"acts-missing.txt": NoActs(15*time.Minute, "NATS at nats://127.0.0.1:4222\n does not answer"),

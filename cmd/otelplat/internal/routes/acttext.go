@@ -24,6 +24,9 @@ func (a *Acts) print(w io.Writer) {
 	if !a.Since.IsZero() {
 		within += fmt.Sprintf(" (since %s, older events made room)", clock(a.Since, a.now))
 	}
+	if a.Late {
+		within += " (the newest were not read: there was no time)"
+	}
 	switch {
 	case a.Missing != "":
 		fmt.Fprintf(w, "\nwhat the fleet's routers did is not known: %s\n", line(a.Missing))
