@@ -70,24 +70,11 @@ func (t *natsTarget) open(ctx context.Context) (*jetstream.Bus, error) {
 		}
 		opts = append(opts, jetstream.WithNamespace(namespace))
 	}
-	bus, err := jetstream.Open(opts...)
-	if err != nil {
-		return nil, err
+	bus, err := openWithin(try, opts)
+	if err != nil && ctx.Err() == nil && try.Err() != nil {
+		return nil, &UnavailableError{who: "NATS at " + withoutUser(url), err: try.Err(), with: "--nats or OTELPLAT_NATS_URL"}
 	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !bus.Connected() {
-		select {
-		case <-try.Done():
-			_ = bus.Close() // nothing was opened on it
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			return nil, &UnavailableError{who: "NATS at " + withoutUser(url), err: try.Err(), with: "--nats or OTELPLAT_NATS_URL"}
-		case <-tick.C:
-		}
-	}
-	return bus, nil
+	return bus, err
 }
 
 // withoutUser returns NATS's URLs without what proves who asks: it is printed, and passed on.

@@ -75,7 +75,7 @@ func (r *reach) read(ctx context.Context, t *target, namespace, service string) 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = bus.Close() }() // only read
+	defer closeSoon(bus)
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	a, err := routes.ReadActs(ctx, bus, service, r.back)
