@@ -212,7 +212,7 @@ func TestWhatRoutersOfServicesDidIsCopiedToJetStream(t *testing.T) {
 				Effect: new(acts.Effect),
 			}
 			// The bundle is there in a moment: until then the collector asks to be told again.
-			for _, r := range []log.Record{decide, override, large, act.Record(), act.EffectRecord(time.Unix(1_000_012, 0))} {
+			for _, r := range []log.Record{decide, override, large, act.Record(), act.EffectRecord(acts.NewID(), time.Unix(1_000_012, 0))} {
 				logger.Emit(t.Context(), r)
 			}
 			copies := w.subscribe("test-acts") // in which nothing of the collector's own is

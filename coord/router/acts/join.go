@@ -81,7 +81,7 @@ func (e *Event) act() (a Act, ok bool) {
 		}
 	}
 	slices.SortFunc(a.Figures, func(x, y Figure) int { return cmp.Compare(x.Name, y.Name) })
-	return a, known[a.Event] && isName(a.Instance) && isName(a.Route)
+	return a, slices.Contains(known, a.Event) && isName(a.Instance) && isName(a.Route)
 }
 
 // isName reports whether there may be something of that name, or there is none.

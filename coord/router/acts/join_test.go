@@ -69,7 +69,7 @@ func TestWhatIsToldOfAnActIsReadAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			events := []Event{stored(t, want.Record(), "storefront/1", noon)}
 			if want.Effect != nil {
-				events = append(events, stored(t, want.EffectRecord(noon), "storefront/1", noon.Add(12*time.Second)))
+				events = append(events, stored(t, want.EffectRecord(NewID(), noon), "storefront/1", noon.Add(12*time.Second)))
 			}
 			got := Join(events, "orders")
 			if len(got) != 1 || got[0].By != "storefront/1" || !got[0].Stored.Equal(noon) || !reflect.DeepEqual(got[0].Act, want) {
@@ -83,7 +83,7 @@ func TestEventsJoin(t *testing.T) {
 	tell := func(a Act, by string, after time.Duration) Event { return stored(t, a.Record(), by, noon.Add(after)) }
 	effect := func(a Act, by string, ratio float64) Event {
 		a = with(a, Effect{ErrorsAfter: ratio})
-		return stored(t, a.EffectRecord(noon), by, noon.Add(time.Minute))
+		return stored(t, a.EffectRecord(NewID(), noon), by, noon.Add(time.Minute))
 	}
 	other := ejection
 	other.ID = "other"
@@ -213,7 +213,7 @@ func effectLike(e Event) Event {
 
 func FuzzJoin(f *testing.F) {
 	for _, a := range []Act{with(ejection, Effect{}), with(opening, Effect{})} {
-		for _, r := range []log.Record{a.Record(), a.EffectRecord(noon)} {
+		for _, r := range []log.Record{a.Record(), a.EffectRecord(NewID(), noon)} {
 			e := stored(f, r, "a", noon)
 			text, err := json.Marshal(e.Attributes)
 			if err != nil {

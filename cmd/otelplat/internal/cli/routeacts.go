@@ -33,7 +33,7 @@ type reach struct {
 }
 
 func (r *reach) flags(c *cobra.Command) {
-	c.Flags().DurationVar(&r.back, "acts", 15*time.Minute, "how far back to show what the fleet's routers did, the last ten things (0: nothing)")
+	c.Flags().DurationVar(&r.back, "acts", 15*time.Minute, "how far back to show what the fleet's routers did, the last ten things, with -o json more (0: nothing)")
 	c.Flags().StringVar(&r.nats, "nats", "", "NATS's URLs, where that is kept (OTELPLAT_NATS_URL; else that of the running up)")
 }
 

@@ -154,7 +154,7 @@ the document and the operators say, and nothing by its own experience.`,
   otelplat route explain orders --path /checkout/1 --method POST --header x-user=ada --label service=storefront
   otelplat route explain inventory --grpc /shop.v1.Inventory/Reserve --zone z1 -o json
   otelplat route explain orders --acts 2h
-  otelplat route explain orders --acts 24h -o json | jq '.acts.acts[] | [.at, .event, .instance, .rule, .effect]'`,
+  otelplat route explain orders --acts 24h -o json | jq '.acts.list[] | [.stored, .event, .instance, .rule, .effect]'`,
 		ValidArgsFunction: completeArgs(&t, serviceNames),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := q.request()

@@ -86,7 +86,7 @@ func TestTheActsOfAFleetAreRead(t *testing.T) {
 		put("storefront", copied(t, a.Record(), "storefront", who))
 		if i > 0 {
 			a.Effect = &acts.Effect{ErrorsBefore: 0.5, P99Before: time.Second, P99After: 10 * time.Millisecond, RequestsBefore: 10, RequestsAfter: 10}
-			put("storefront", copied(t, a.EffectRecord(now), "storefront", who))
+			put("storefront", copied(t, a.EffectRecord(acts.NewID(), now), "storefront", who))
 		}
 	}
 	opened := acts.Act{ID: acts.NewID(), At: now, Event: semconv.EventRouteOpen, Service: "orders", Rule: "fleet", Why: "the service is open (fleet)"}
@@ -116,8 +116,13 @@ func TestTheActsOfAFleetAreRead(t *testing.T) {
 	if a, err = ReadActs(t.Context(), bus, "orders", time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(a.List); n != maxActs || !a.Older || a.List[n-1].Instance != "orders-19" {
+	if n := len(a.List); n != 22 || a.Older || a.List[n-1].Instance != "orders-19" {
 		t.Errorf("of 22 acts there are %d, older ones: %v", n, a.Older)
+	}
+	var text bytes.Buffer
+	a.print(&text)
+	if s := text.String(); !strings.Contains(s, "; 12 older ones are in -o json:") || strings.Contains(s, "readmit orders-9;") || !strings.Contains(s, "readmit orders-10;") {
+		t.Errorf("of 22 acts people get:\n%s", s)
 	}
 	if a, err = ReadActs(t.Context(), bus, "users", time.Minute); err != nil || a.List == nil || len(a.List) > 0 || a.Older {
 		t.Errorf("of a service that nothing was done to: %+v, %v", a, err)

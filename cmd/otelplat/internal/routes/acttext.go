@@ -35,12 +35,15 @@ func (a *Acts) print(w io.Writer) {
 	case len(a.List) == 0:
 		fmt.Fprintf(w, "\nno act of the fleet's routers is known in the last %s\n", within)
 	default:
-		older := ""
+		older, first := "", max(len(a.List)-maxShown, 0)
+		if first > 0 {
+			older = fmt.Sprintf("; %d older ones are in -o json", first)
+		}
 		if a.Older {
-			older = "; there may be older ones"
+			older += "; there may be older ones that were not read"
 		}
 		fmt.Fprintf(w, "\nacts of the fleet's routers in the last %s, the newest last%s:\n", within, older)
-		for i := range a.List {
+		for i := first; i < len(a.List); i++ {
 			printAct(w, &a.List[i], a.now)
 		}
 	}
@@ -69,7 +72,7 @@ func clock(at, now time.Time) string {
 
 func printAct(w io.Writer, f *acts.Folded, now time.Time) {
 	const indent = "          "
-	fmt.Fprintf(w, "%s  %s%s\n", clock(f.At, now), short(doneText(&f.Act)), byText(f.By))
+	fmt.Fprintf(w, "%s  %s%s%s\n", clock(f.Stored, now), short(doneText(&f.Act)), byText(f.By), saidText(f, now))
 	fmt.Fprintf(w, "%s%s\n", indent, short(ruleText(&f.Act)))
 	if !f.Observed {
 		fmt.Fprintf(w, "%s%s\n", indent, effectText(f, now))
@@ -106,6 +109,18 @@ func doneText(a *acts.Act) string {
 		return "would " + text + ", were the mode not observe"
 	}
 	return text
+}
+
+// apart is by how much the clock of who acted may differ from the store's, with the time that
+// the event was on its way, and nothing is said of it.
+const apart = 10 * time.Second
+
+// saidText says when it was by the clock of the process that acted, if that is another time.
+func saidText(f *acts.Folded, now time.Time) string {
+	if f.Stored.Sub(f.At).Abs() <= apart {
+		return ""
+	}
+	return "; at " + clock(f.At, now) + " by its own clock"
 }
 
 func byText(by []string) string {
@@ -170,7 +185,7 @@ func effectText(f *acts.Folded, now time.Time) string {
 	case e == nil && now.Sub(f.Stored) < late:
 		return "effect not known yet"
 	case e == nil:
-		return "effect not told: the process ended before, or its event did not come"
+		return "effect not told: the process ended before, it did too much at once, or its event did not come"
 	}
 	text := fmt.Sprintf("10 s before → after: errors %s → %s, p99 %s → %s, of %d → %d attempts",
 		errorsText(e.ErrorsBefore, e.RequestsBefore), errorsText(e.ErrorsAfter, e.RequestsAfter),
