@@ -37,8 +37,8 @@
 //	OTELPLAT_ISSUER          the issuer (otelplat-dev)
 //	OTELPLAT_AUDIENCE        the audience (otelplat)
 //	OTELPLAT_ETCD_ENDPOINTS  (http://127.0.0.1:2379)
-//	OTELPLAT_NAMESPACE       (default); copies of the platform's events, and of the acts of
-//	                         routers, are in it with -platform behind
+//	OTELPLAT_NAMESPACE       (default); copies of the platform's events are in it with
+//	                         -platform behind, those of the acts of routers with -acts
 //	OTELPLAT_COLLECTOR_ID    id in the keys of signals (host name and random letters)
 //	OTELPLAT_EJECTION_BASE   (30s)
 //	OTELPLAT_OTLP_GRPC       host:port (127.0.0.1:4317)

@@ -200,23 +200,24 @@ func TestWhatRoutersOfServicesDidIsCopiedToJetStream(t *testing.T) {
 			w := startFrom(t, from)
 			w.push(components.DefaultBundle())
 			logger := w.loggerOf("orders", "orders-1")
-			other := log.Record{}
-			other.SetEventName("otelplat.policy.decide")
+			named := func(name string) (r log.Record) {
+				r.SetEventName(name)
+				return r
+			}
+			decide, override, large := named("otelplat.policy.decide"), named(semconv.EventRouteOverride), named(semconv.EventRouteEject)
+			large.SetBody(attribute.StringValue(strings.Repeat("x", 4096)))
 			act := acts.Act{
 				ID: acts.NewID(), At: time.Unix(1_000_000, 5), Event: semconv.EventRouteEject, Service: "inventory", Instance: "inventory-2",
 				Rule: "consecutive_failures", Figures: []acts.Figure{{Name: "consecutive", Value: 5, Threshold: 5}}, Instances: 3, Rotation: 2,
 				Effect: new(acts.Effect),
 			}
 			// The bundle is there in a moment: until then the collector asks to be told again.
-			for _, r := range []log.Record{other, act.Record(), act.EffectRecord(time.Unix(1_000_012, 0))} {
+			for _, r := range []log.Record{decide, override, large, act.Record(), act.EffectRecord(acts.NewID(), time.Unix(1_000_012, 0))} {
 				logger.Emit(t.Context(), r)
 			}
-			copies := w.subscribe("test-platform")
+			copies := w.subscribe("test-acts") // in which nothing of the collector's own is
 			var told []event.Delivery
 			for d := range copies {
-				if d.Service != "orders" {
-					continue // the collector's own
-				}
 				if told = append(told, d); d.Type == semconv.EventRouteEffect {
 					break
 				}

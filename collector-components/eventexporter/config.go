@@ -43,6 +43,10 @@ type Config struct {
 	// in ".*" is all that begin with what stands before the star.
 	Types []string `mapstructure:"types"`
 
+	// MaxData is of best effort: the bytes of data of the largest event that is copied. With
+	// QueueSize it bounds the memory that is waiting.
+	MaxData int `mapstructure:"max_data"`
+
 	// QueueSize and MaxWait are of best effort: how many events may wait, and for how long
 	// one is tried while JetStream does not acknowledge it.
 	QueueSize int           `mapstructure:"queue_size"`
@@ -50,6 +54,7 @@ type Config struct {
 }
 
 const (
+	maxMaxData       = 64 << 10
 	defaultQueueSize = 1024
 	maxQueueSize     = 1 << 16
 	defaultMaxWait   = 30 * time.Second
@@ -59,7 +64,7 @@ func defaultConfig() component.Config {
 	return &Config{
 		URL: jetstream.DefaultURL, Namespace: jetstream.DefaultNamespace,
 		MaxAge: jetstream.DefaultMaxAge, MaxBytes: jetstream.DefaultMaxBytes, Replicas: 1,
-		QueueSize: defaultQueueSize, MaxWait: defaultMaxWait,
+		MaxData: maxMaxData, QueueSize: defaultQueueSize, MaxWait: defaultMaxWait,
 	}
 }
 
@@ -86,6 +91,9 @@ func (c *Config) Validate() error {
 	}
 	if err := c.checkTypes(); err != nil {
 		errs = append(errs, err)
+	}
+	if c.MaxData < 1 || c.MaxData > maxMaxData {
+		errs = append(errs, fmt.Errorf("max_data is %d, want 1 to %d", c.MaxData, maxMaxData))
 	}
 	if c.QueueSize < 1 || c.QueueSize > maxQueueSize {
 		errs = append(errs, fmt.Errorf("queue_size is %d, want 1 to %d", c.QueueSize, maxQueueSize))

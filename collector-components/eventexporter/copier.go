@@ -15,12 +15,16 @@ import (
 )
 
 const (
-	// maxRun is how many events are stored at once.
-	maxRun = 256
+	// maxBatch is how many events are stored at once.
+	maxBatch = 256
 
 	// firstPause and maxPause are between two tries.
 	firstPause = 50 * time.Millisecond
 	maxPause   = 2 * time.Second
+
+	// drainFor bounds a shutdown, all that is left in the queue together: as long as one try
+	// waits for JetStream.
+	drainFor = 5 * time.Second
 )
 
 // letter is an event of a service in the queue.
@@ -66,7 +70,8 @@ func (c *copier) Start(ctx context.Context, host component.Host) error {
 	return nil
 }
 
-// Shutdown tries once to store what is left, for as long as its context.
+// Shutdown tries once to store what is left, for as long as its context and for five
+// seconds at most.
 func (c *copier) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	queue := c.queue
@@ -75,6 +80,8 @@ func (c *copier) Shutdown(ctx context.Context) error {
 	if queue != nil {
 		close(queue)
 		close(c.ending)
+		ctx, cancel := context.WithTimeout(ctx, drainFor)
+		defer cancel()
 		select {
 		case <-c.done:
 		case <-ctx.Done():
@@ -95,7 +102,7 @@ func (c *copier) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
 				if record.EventName() == "" || !c.wanted.Wants("", record.EventName()) {
 					continue
 				}
-				l, err := letterOf(rl.Resource(), sl.Scope(), record)
+				l, err := letterOf(rl.Resource(), sl.Scope(), record, c.cfg.MaxData)
 				if err != nil {
 					c.count(ctx, 1, invalid)
 					continue
@@ -117,44 +124,39 @@ func (c *copier) ConsumeLogs(ctx context.Context, ld plog.Logs) error {
 
 func (c *copier) run(ctx context.Context, queue <-chan letter) {
 	defer close(c.done)
-	batch := make([]letter, 0, maxRun)
+	batch := make([]letter, 0, maxBatch)
 	for l := range queue {
 		batch = append(batch[:0], l)
-		for len(batch) < maxRun && len(queue) > 0 { // nobody else receives
+		for len(batch) < maxBatch && len(queue) > 0 { // nobody else receives
 			batch = append(batch, <-queue)
 		}
-		for first := 0; first < len(batch); {
-			next := first + 1
-			for next < len(batch) && batch[next].service == batch[first].service {
-				next++
-			}
-			c.store(ctx, batch[first:next])
-			first = next
-		}
+		c.store(ctx, byService(batch))
 	}
 }
 
-// store stores events of one service, or counts that it could not. It tries again with
-// the same ids.
-func (c *copier) store(ctx context.Context, letters []letter) {
-	events := make([]event.Event, len(letters))
+// byService sorts letters by service. Within one they stay in order.
+func byService(letters []letter) []request {
+	var groups []request
+	at := make(map[string]int)
 	for i := range letters {
-		events[i] = letters[i].event
-	}
-	bus, late := c.bus.Load(), time.Now().Add(c.cfg.MaxWait)
-	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		err := bus.Append(ctx, letters[0].service, events...)
-		if err == nil {
-			if c.away {
-				c.away = false
-				c.log.Info("events are copied again")
-			}
-			c.count(ctx, len(events), stored)
-			return
+		l := &letters[i]
+		g, there := at[l.service]
+		if !there {
+			g = len(groups)
+			at[l.service], groups = g, append(groups, request{service: l.service})
 		}
-		if !c.away {
-			c.away = true
-			c.log.Warn("events are not copied", zap.Error(err))
+		groups[g].events = append(groups[g].events, l.event)
+	}
+	return groups
+}
+
+// store stores a batch, or counts what it could not. It tries again with the same ids, and
+// for all of the batch together as long as one event may be tried.
+func (c *copier) store(ctx context.Context, left []request) {
+	late := time.Now().Add(c.cfg.MaxWait)
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		if left = c.try(ctx, left, late); len(left) == 0 {
+			return
 		}
 		again := time.NewTimer(pause)
 		select {
@@ -165,7 +167,37 @@ func (c *copier) store(ctx context.Context, letters []letter) {
 		case <-c.ending:
 			again.Stop()
 		}
-		c.count(ctx, len(events), unavailable)
+		for i := range left {
+			c.count(ctx, len(left[i].events), unavailable)
+		}
 		return
 	}
+}
+
+// try tries the events of each service once, and returns what is not stored. One service's
+// that are refused leave the others alone; after one whose failure took until it is late the
+// others are not tried, for they would take as long.
+func (c *copier) try(ctx context.Context, groups []request, late time.Time) (left []request) {
+	bus := c.bus.Load()
+	var failed error
+	for i := range groups {
+		if ctx.Err() != nil || failed != nil && time.Now().After(late) {
+			left = append(left, groups[i:]...)
+			break
+		}
+		if err := bus.Append(ctx, groups[i].service, groups[i].events...); err != nil {
+			failed, left = err, append(left, groups[i])
+			continue
+		}
+		c.count(ctx, len(groups[i].events), stored)
+	}
+	switch {
+	case failed == nil && c.away && len(left) == 0:
+		c.away = false
+		c.log.Info("events are copied again")
+	case failed != nil && !c.away:
+		c.away = true
+		c.log.Warn("events are not copied", zap.Error(failed))
+	}
+	return left
 }

@@ -145,6 +145,20 @@ func TestAtBestEffortWhatIsNoEventIsCountedAndLeavesTheOthersAlone(t *testing.T)
 	e.eventually("stored", int64(len(bad)))
 }
 
+func TestAtBestEffortWhatHasMoreDataThanIsCopiedIsCounted(t *testing.T) {
+	server := natstest.NewServer(t)
+	got := subscribe(t, server)
+	e := start(t, server, bestEffort, func(c *eventexporter.Config) { c.MaxData = 1024 })
+	for _, size := range []int{1024, 800} { // and the rest of the document
+		e.take(decision(func(r plog.LogRecord) { r.Body().SetStr(strings.Repeat("x", size)) }))
+	}
+	if d := <-got; len(d.Data) < 800 || len(d.Data) > 1024 {
+		t.Errorf("an event with %d bytes of data is copied", len(d.Data))
+	}
+	e.eventually("stored", 1)
+	e.eventually("invalid", 1)
+}
+
 func TestAtBestEffortEventsWaitForNATSAndWhatFindsNoRoomIsCounted(t *testing.T) {
 	server := natstest.NewServer(t)
 	server.Stop()

@@ -34,7 +34,8 @@
 // With best_effort it copies events that nobody waits for, such as the platform's own,
 // from a bounded queue: it takes every record with an event name at once, never fails its
 // pipeline, tries for max_wait, and counts what was not acknowledged. A record that is no
-// published event becomes one whose data is the record's attributes in JSON. With types it
+// published event becomes one whose data is the record's attributes in JSON; one with more than
+// max_data bytes of data is left out and counted. With types it
 // takes those alone: of a pipeline that carries more than the platform's events. Such copies
 // belong into a namespace of their own, in whose stream the oldest make room.
 package eventexporter

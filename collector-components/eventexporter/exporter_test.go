@@ -210,6 +210,7 @@ func TestTheConfigurationIsChecked(t *testing.T) {
 		"max_bytes":  func(c *eventexporter.Config) { c.MaxBytes = 1 },
 		"replicas":   func(c *eventexporter.Config) { c.Replicas = 2 },
 		"queue_size": func(c *eventexporter.Config) { c.QueueSize = 0 },
+		"max_data":   func(c *eventexporter.Config) { c.MaxData = 1<<16 + 1 },
 		"types":      func(c *eventexporter.Config) { c.Types = []string{"t"} }, // whose publishers wait
 		"types:":     func(c *eventexporter.Config) { c.BestEffort, c.Types = true, []string{"*"} },
 		"max_wait":   func(c *eventexporter.Config) { c.MaxWait = time.Hour },

@@ -12,10 +12,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// maxCopied bounds the data of an event that is copied, and with the queue's size
-// the memory that is waiting.
-const maxCopied = 64 << 10
-
 // document is the data of the CloudEvent that a record becomes.
 type document struct {
 	Severity   string         `json:"severity,omitempty"`
@@ -25,8 +21,9 @@ type document struct {
 }
 
 // letterOf makes an event of a record with an event name: the one that was published, if
-// it is such a record, and else one whose data says what the record does, in JSON.
-func letterOf(resource pcommon.Resource, scope pcommon.InstrumentationScope, record plog.LogRecord) (l letter, err error) {
+// it is such a record, and else one whose data says what the record does, in JSON. One with
+// more than maxData bytes of data is an error.
+func letterOf(resource pcommon.Resource, scope pcommon.InstrumentationScope, record plog.LogRecord, maxData int) (l letter, err error) {
 	if l.service, err = serviceOf(resource); err != nil {
 		return l, err
 	}
@@ -35,8 +32,8 @@ func letterOf(resource pcommon.Resource, scope pcommon.InstrumentationScope, rec
 	} else {
 		l.event, err = documentOf(l.service, resource, scope, record)
 	}
-	if err == nil && len(l.event.Data) > maxCopied {
-		err = fmt.Errorf("event %.128q has %d bytes of data, more than %d", l.event.Type, len(l.event.Data), maxCopied)
+	if err == nil && len(l.event.Data) > maxData {
+		err = fmt.Errorf("event %.128q has %d bytes of data, more than %d", l.event.Type, len(l.event.Data), maxData)
 	}
 	return l, err
 }

@@ -47,16 +47,28 @@ type pending struct {
 func (s *service) acted(a *acts.Act) {
 	a.ID, a.At = acts.NewID(), time.Now()
 	tell(a.Record())
-	now := s.router.now()
-	p := pending{act: a, at: now, before: s.window.sum(now)}
-	s.effects.mu.Lock()
-	defer s.effects.mu.Unlock()
-	if len(s.effects.recent) == maxRecent {
-		s.effects.recent = slices.Delete(s.effects.recent, 0, 1)
+	if s.effects.remember(a) && !a.Observed { // what was not done has no effect
+		now := s.router.now()
+		s.effects.await(pending{act: a, at: now, before: s.window.sum(now)})
 	}
-	s.effects.recent = append(s.effects.recent, a)
-	if len(s.effects.pending) < maxEffects && !a.Observed { // what was not done has none
-		s.effects.pending = append(s.effects.pending, p)
+}
+
+// remember keeps an act for whoever asks, and reports whether there is room to tell its effect.
+func (e *effects) remember(a *acts.Act) (room bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.recent) == maxRecent {
+		e.recent = slices.Delete(e.recent, 0, 1)
+	}
+	e.recent = append(e.recent, a)
+	return len(e.pending) < maxEffects
+}
+
+func (e *effects) await(p pending) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.pending) < maxEffects {
+		e.pending = append(e.pending, p)
 	}
 }
 
@@ -79,7 +91,7 @@ func (s *service) tellEffects(now time.Duration) {
 		s.effects.mu.Lock()
 		due[i].act.Effect = effect
 		s.effects.mu.Unlock()
-		tell(due[i].act.EffectRecord(time.Now()))
+		tell(due[i].act.EffectRecord(acts.NewID(), time.Now()))
 	}
 }
 

@@ -29,7 +29,7 @@ type explanationJSON struct {
 	Overrides []overrideJSON `json:"overrides"`
 	Signals   signalsJSON    `json:"signals"`
 	Own       ownJSON        `json:"own"`
-	Acts      []acts.Act     `json:"acts"` // of this router
+	Acts      []acts.Act     `json:"own_acts"` // of this router
 }
 
 type documentJSON struct {

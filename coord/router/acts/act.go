@@ -3,6 +3,7 @@
 package acts
 
 import (
+	"slices"
 	"time"
 
 	"github.com/otelplat/platform/otelplat/semconv"
@@ -67,17 +68,13 @@ func (a *Act) breaker() bool {
 }
 
 // known are the events that tell of an act.
-var known = map[string]bool{
-	semconv.EventRouteEject: true, semconv.EventRouteReadmit: true, semconv.EventRoutePanic: true,
-	semconv.EventRouteOpen: true, semconv.EventRouteHalfOpen: true, semconv.EventRouteClose: true,
+var known = []string{
+	semconv.EventRouteEject, semconv.EventRouteReadmit, semconv.EventRoutePanic,
+	semconv.EventRouteOpen, semconv.EventRouteHalfOpen, semconv.EventRouteClose,
 }
 
 // Events returns the names of the events that tell of acts and their effects: those to ask a
 // store for.
 func Events() []string {
-	return []string{
-		semconv.EventRouteEject, semconv.EventRouteReadmit, semconv.EventRoutePanic,
-		semconv.EventRouteOpen, semconv.EventRouteHalfOpen, semconv.EventRouteClose,
-		semconv.EventRouteWould, semconv.EventRouteEffect,
-	}
+	return append(slices.Clone(known), semconv.EventRouteWould, semconv.EventRouteEffect)
 }

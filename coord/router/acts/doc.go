@@ -22,6 +22,6 @@
 //
 // # What it does not do
 //
-// It reads nothing and keeps nothing: all of it is pure functions. Who told an act is what
+// It reads nothing and keeps nothing: all of it is pure functions, but for [NewID]. Who told an act is what
 // the reader of the events says; package acts does not verify it.
 package acts

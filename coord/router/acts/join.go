@@ -4,10 +4,12 @@ package acts
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/otelplat/semconv"
 )
 
@@ -31,7 +33,8 @@ type Told struct {
 
 // Join returns the acts upon a service that events tell of, each with its effect if one of
 // the events tells that. They are in the order in which they were stored. An act that was
-// stored twice is one. Events that tell of no act are passed over: others may write too.
+// stored twice is one. Events that tell of no act are passed over, and those whose instance or
+// route is no name ([coord.CheckName]): others may write too.
 func Join(events []Event, service string) []Told {
 	type key struct{ by, id string }
 	var told []Told
@@ -62,7 +65,7 @@ func Join(events []Event, service string) []Told {
 // act returns the act that the event tells of.
 func (e *Event) act() (a Act, ok bool) {
 	a = Act{
-		ID: e.ID, At: e.At, Event: e.Name, Why: e.Body,
+		ID: e.ID, At: e.at(), Event: e.Name, Why: e.Body,
 		Service: e.text(semconv.RouteService), Instance: e.text(semconv.RouteInstance), Variant: e.text(semconv.RouteVariant),
 		Zone: e.text(semconv.RouteZone), Route: e.text(semconv.RouteRoute), Rule: e.text(semconv.RouteReason),
 		Callers: e.count(semconv.RouteCallers), BadCallers: e.count(semconv.RouteBadCallers),
@@ -78,13 +81,16 @@ func (e *Event) act() (a Act, ok bool) {
 		}
 	}
 	slices.SortFunc(a.Figures, func(x, y Figure) int { return cmp.Compare(x.Name, y.Name) })
-	return a, known[a.Event]
+	return a, slices.Contains(known, a.Event) && isName(a.Instance) && isName(a.Route)
 }
+
+// isName reports whether there may be something of that name, or there is none.
+func isName(s string) bool { return s == "" || coord.CheckName("name", s) == nil }
 
 // effect returns the effect that the event tells of.
 func (e *Event) effect() *Effect {
 	return &Effect{
-		ErrorsBefore: e.number(semconv.RouteErrorsBefore), ErrorsAfter: e.number(semconv.RouteErrorsAfter),
+		ErrorsBefore: e.ratio(semconv.RouteErrorsBefore), ErrorsAfter: e.ratio(semconv.RouteErrorsAfter),
 		P99Before: e.seconds(semconv.RouteP99Before), P99After: e.seconds(semconv.RouteP99After),
 		RequestsBefore: uint64(e.count(semconv.RouteRequestsBefore)), //nolint:gosec // not below 0
 		RequestsAfter:  uint64(e.count(semconv.RouteRequestsAfter)),  //nolint:gosec // not below 0
@@ -96,9 +102,24 @@ func (e *Event) text(name string) string {
 	return text
 }
 
+// number returns 0 for what JSON has no number for: an act that could not be written again
+// would take all others with it.
 func (e *Event) number(name string) float64 {
 	number, _ := e.Attributes[name].(float64)
+	if math.IsNaN(number) || math.IsInf(number, 0) {
+		return 0
+	}
 	return number
+}
+
+func (e *Event) ratio(name string) float64 { return min(max(e.number(name), 0), 1) }
+
+// at is when it happened. A year that RFC 3339 cannot write is nobody's clock.
+func (e *Event) at() time.Time {
+	if at := e.At.UTC(); at.Year() >= 0 && at.Year() <= 9999 {
+		return at
+	}
+	return e.Stored
 }
 
 // maxNumber bounds counts and seconds, which others may have written: beyond it they would

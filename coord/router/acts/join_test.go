@@ -4,6 +4,8 @@ package acts
 
 import (
 	"encoding/json"
+	"maps"
+	"math"
 	"reflect"
 	"testing"
 	"time"
@@ -67,7 +69,7 @@ func TestWhatIsToldOfAnActIsReadAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			events := []Event{stored(t, want.Record(), "storefront/1", noon)}
 			if want.Effect != nil {
-				events = append(events, stored(t, want.EffectRecord(noon), "storefront/1", noon.Add(12*time.Second)))
+				events = append(events, stored(t, want.EffectRecord(NewID(), noon), "storefront/1", noon.Add(12*time.Second)))
 			}
 			got := Join(events, "orders")
 			if len(got) != 1 || got[0].By != "storefront/1" || !got[0].Stored.Equal(noon) || !reflect.DeepEqual(got[0].Act, want) {
@@ -81,7 +83,7 @@ func TestEventsJoin(t *testing.T) {
 	tell := func(a Act, by string, after time.Duration) Event { return stored(t, a.Record(), by, noon.Add(after)) }
 	effect := func(a Act, by string, ratio float64) Event {
 		a = with(a, Effect{ErrorsAfter: ratio})
-		return stored(t, a.EffectRecord(noon), by, noon.Add(time.Minute))
+		return stored(t, a.EffectRecord(NewID(), noon), by, noon.Add(time.Minute))
 	}
 	other := ejection
 	other.ID = "other"
@@ -116,6 +118,14 @@ func TestEventsJoin(t *testing.T) {
 			},
 			nil,
 		},
+		{
+			"so is an act upon what has no name that anything can have",
+			[]Event{
+				{Name: semconv.EventRouteEject, Attributes: map[string]any{semconv.RouteService: "orders", semconv.RouteInstance: "\u009b2J"}},
+				{Name: semconv.EventRouteOpen, Attributes: map[string]any{semconv.RouteService: "orders", semconv.RouteRoute: "check\u202eout"}},
+			},
+			nil,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
@@ -144,9 +154,66 @@ func TestNumbersThatOthersWroteAreBounded(t *testing.T) {
 	}
 }
 
+// What is forged or broken may be wrong, but hides no other act: all of them can be written.
+func TestAnEffectThatCannotBeIsWrittenAllTheSame(t *testing.T) {
+	for name, tt := range map[string]struct{ before, after, want any }{
+		"more than all of them failed": {1e308, 1e308, 1.0},
+		"less than none did":           {-1e308, -1e308, 0.0},
+		"the two cancel out":           {1e308, -1e308, nil},
+		"no number":                    {math.NaN(), math.Inf(1), 0.0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			forged := func(by string) []Event {
+				return []Event{stored(t, ejection.Record(), by, noon), {
+					Name: semconv.EventRouteEffect, By: by, At: noon, Stored: noon, Attributes: map[string]any{
+						semconv.RouteService: "orders", semconv.RouteActID: ejection.ID,
+						semconv.RouteErrorsBefore: tt.before, semconv.RouteErrorsAfter: tt.after,
+						semconv.RouteRequestsBefore: 100.0, semconv.RouteRequestsAfter: 100.0,
+					},
+				}}
+			}
+			folded := Fold(Join(append(forged("a"), forged("b")...), "orders"), FoldWithin)
+			if _, err := json.Marshal(folded); err != nil {
+				t.Fatal(err)
+			}
+			if len(folded) != 1 || folded[0].Effect == nil {
+				t.Fatalf("got %+v, want one act with its effect", folded)
+			}
+			before, after := folded[0].Effect.ErrorsBefore, folded[0].Effect.ErrorsAfter
+			for _, ratio := range []float64{before, after} {
+				if ratio < 0 || ratio > 1 || tt.want != nil && ratio != tt.want {
+					t.Errorf("a ratio of errors is %v, want %v", ratio, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestATimeThatCannotBeWrittenIsThatOfTheStore(t *testing.T) {
+	for _, at := range []time.Time{
+		time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -3600*2)),
+		time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		e := stored(t, ejection.Record(), "a", noon)
+		e.At = at
+		a := Join([]Event{e}, "orders")[0]
+		if !a.At.Equal(noon) {
+			t.Errorf("%v is told as %v, want the store's time", at, a.At)
+		}
+	}
+}
+
+// effectLike returns the effect of an act, of the same attributes.
+func effectLike(e Event) Event {
+	attributes := map[string]any{semconv.RouteActID: e.ID}
+	maps.Copy(attributes, e.Attributes)
+	e.Name, e.Attributes = semconv.EventRouteEffect, attributes
+	return e
+}
+
 func FuzzJoin(f *testing.F) {
 	for _, a := range []Act{with(ejection, Effect{}), with(opening, Effect{})} {
-		for _, r := range []log.Record{a.Record(), a.EffectRecord(noon)} {
+		for _, r := range []log.Record{a.Record(), a.EffectRecord(NewID(), noon)} {
 			e := stored(f, r, "a", noon)
 			text, err := json.Marshal(e.Attributes)
 			if err != nil {
@@ -155,6 +222,7 @@ func FuzzJoin(f *testing.F) {
 			f.Add(e.Name, text)
 		}
 	}
+	f.Add(semconv.EventRouteEject, []byte(`{"otelplat.route.service":"orders","otelplat.route.errors.before":1e308,"otelplat.route.errors.after":-1e308,"otelplat.route.requests.before":100}`))
 	f.Fuzz(func(t *testing.T, name string, attributes []byte) {
 		e := Event{ID: "1", Name: name, By: "a", At: noon, Stored: noon}
 		if json.Unmarshal(attributes, &e.Attributes) != nil {
@@ -163,6 +231,12 @@ func FuzzJoin(f *testing.F) {
 		told := Join([]Event{e, e}, e.text(semconv.RouteService))
 		if len(told) > 1 {
 			t.Fatalf("one event is %d acts", len(told))
+		}
+		// With the effect twice, each of which counts.
+		other := e
+		other.By = "b"
+		if _, err := json.Marshal(Fold(Join([]Event{e, other, effectLike(e), effectLike(other)}, e.text(semconv.RouteService)), FoldWithin)); err != nil {
+			t.Error(err)
 		}
 		for _, a := range told {
 			if a.Hold < 0 || a.Episode < 0 || a.Callers < 0 || a.Instances < 0 || a.Rotation < 0 {

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/log"
 )
 
-// NewID returns an id for an act.
+// NewID returns an id for an act or for the event of its effect.
 func NewID() string { return rand.Text() }
 
 // Record returns the event that tells of the act.
@@ -45,9 +45,10 @@ func (a *Act) Record() log.Record {
 	return r
 }
 
-// EffectRecord returns the event that tells of the act's effect, which must be known by then.
-func (a *Act) EffectRecord(now time.Time) log.Record {
-	r := newRecord(semconv.EventRouteEffect, log.SeverityInfo, NewID(), now)
+// EffectRecord returns the event, of an id of its own, that tells of the act's effect, which
+// must be known by then.
+func (a *Act) EffectRecord(id string, now time.Time) log.Record {
+	r := newRecord(semconv.EventRouteEffect, log.SeverityInfo, id, now)
 	r.AddAttributes(a.about()...)
 	e := a.Effect
 	r.AddAttributes(

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"sync"
 	"time"
 
@@ -85,7 +86,7 @@ func Open(opts ...Option) (*Bus, error) {
 		return nil, err
 	}
 	if b.conn, err = nats.Connect(c.url, append(natsOpts, secure...)...); err != nil {
-		return nil, fmt.Errorf("jetstream: %w", err)
+		return nil, notOpened(err)
 	}
 	if b.js, err = jetstream.New(b.conn, jetstream.WithPublishAsyncMaxPending(maxPending), jetstream.WithPublishAsyncTimeout(ackTimeout)); err != nil {
 		b.conn.Close()
@@ -94,6 +95,15 @@ func Open(opts ...Option) (*Bus, error) {
 	b.streams = streams{cfg: c, js: b.js}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b, nil
+}
+
+// notOpened says why there is no connection. What net/url says of a URL is left out with the
+// URL: it quotes what it stumbles over, which may be part of a password.
+func notOpened(err error) error {
+	if _, bad := errors.AsType[*url.Error](err); bad {
+		return &event.Error{Field: "NATS URL", Reason: "cannot be parsed; in a name or a password write % as %25, @ as %40, : as %3A and / as %2F"}
+	}
+	return fmt.Errorf("jetstream: %w", err)
 }
 
 // security are the options of credentials and TLS.

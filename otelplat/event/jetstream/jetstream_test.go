@@ -255,3 +255,21 @@ func TestBadConfigurationIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestAURLThatCannotBeParsedIsNotRepeated(t *testing.T) {
+	for _, url := range []string{
+		"nats://ada:50%off@127.0.0.1:4222", "nats://ada:p50/off@127.0.0.1:4222", "nats://127.0.0.1:4222,nats://ada:50 off@127.0.0.1:4222",
+		"nats://ada:50%of@127.0.0.1:4222", "nats://ada:50\noff@127.0.0.1:4222",
+	} {
+		_, err := jetstream.Open(jetstream.WithURL(url))
+		if e, ok := errors.AsType[*event.Error](err); !ok || e.Field != "NATS URL" {
+			t.Errorf("%q: %v, want an error about the URL", url, err)
+			continue
+		}
+		for _, part := range []string{"ada", "50", "of@", "off"} {
+			if strings.Contains(err.Error(), part) {
+				t.Errorf("the error repeats %q of a URL: %v", part, err)
+			}
+		}
+	}
+}

@@ -136,6 +136,52 @@ func TestWhatWasStoredOfLateIsRead(t *testing.T) {
 	})
 }
 
+func TestWhereOlderEventsMadeRoomItIsKnownSinceWhen(t *testing.T) {
+	server := natstest.NewServer(t)
+	bus := open(t, server, jetstream.WithRetention(time.Hour, event.MaxData), jetstream.WithOldestDiscarded())
+	connected(t, bus)
+	store(t, bus, "orders", "route.eject", 0, 1)
+	if _, past := recent(t, bus, nil, time.Hour, 10); !past.Since.IsZero() {
+		t.Errorf("while all events are there they are since %v", past.Since)
+	}
+	large := event.Event{Type: "large", Data: make([]byte, 400<<10)}
+	for range 2 {
+		if err := bus.Append(t.Context(), "users", large.Complete("users")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, last := recent(t, bus, []string{"large"}, time.Hour, 10)
+	if ids, past := recent(t, bus, []string{"route.*"}, time.Hour, 10); len(ids) > 0 || past.More || !past.Since.Equal(last.Events[0].Stored) {
+		t.Errorf("got %v, since %v, want nothing, since %v", ids, past.Since, last.Events[0].Stored)
+	}
+	for { // until the server's clock says that all of the time asked for is known
+		_, past := recent(t, bus, nil, time.Millisecond, 10)
+		if past.Since.IsZero() {
+			break
+		}
+		if past.Now.Sub(past.Since) > time.Millisecond {
+			t.Fatalf("at %v all of the last millisecond is known, but it is said since %v", past.Now, past.Since)
+		}
+	}
+}
+
+func TestOfEventsThatAreTooLargeTogetherTheNewestAreRead(t *testing.T) {
+	server := natstest.NewServer(t)
+	bus := open(t, server)
+	connected(t, bus)
+	const all, size = 40, event.MaxData
+	for i := range all {
+		e := event.Event{ID: strconv.Itoa(i), Type: "large", Data: make([]byte, size)}
+		if err := bus.Append(t.Context(), "orders", e.Complete("orders")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ids, past := recent(t, bus, nil, time.Hour, all)
+	if n := len(ids); n != jetstream.MaxRecentBytes/size-1 || ids[n-1] != strconv.Itoa(all-1) || ids[0] != strconv.Itoa(all-n) || !past.More || past.Late {
+		t.Errorf("got %v, more: %v, late: %v, want the newest 31 of %d", ids, past.More, past.Late, all)
+	}
+}
+
 func TestOfTooManyTheNewestAreRead(t *testing.T) {
 	server := natstest.NewServer(t)
 	bus := open(t, server)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/otelplat/platform/cmd/otelplat/internal/datadir"
+	"github.com/otelplat/platform/cmd/otelplat/internal/oneline"
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/otelplat/event"
 	"github.com/otelplat/platform/otelplat/event/jetstream"
@@ -69,24 +70,11 @@ func (t *natsTarget) open(ctx context.Context) (*jetstream.Bus, error) {
 		}
 		opts = append(opts, jetstream.WithNamespace(namespace))
 	}
-	bus, err := jetstream.Open(opts...)
-	if err != nil {
-		return nil, err
+	bus, err := openWithin(try, opts)
+	if err != nil && ctx.Err() == nil && try.Err() != nil {
+		return nil, &UnavailableError{who: "NATS at " + withoutUser(url), err: try.Err(), with: "--nats or OTELPLAT_NATS_URL"}
 	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !bus.Connected() {
-		select {
-		case <-try.Done():
-			_ = bus.Close() // nothing was opened on it
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			return nil, &UnavailableError{who: "NATS at " + withoutUser(url), err: try.Err(), with: "--nats or OTELPLAT_NATS_URL"}
-		case <-tick.C:
-		}
-	}
-	return bus, nil
+	return bus, err
 }
 
 // withoutUser returns NATS's URLs without what proves who asks: it is printed, and passed on.
@@ -243,23 +231,12 @@ func printEvent(w io.Writer, d event.Delivery, out output) error {
 		}
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s  %-12s  %-24s  %-20s  %s\n", d.Time.Local().Format("15:04:05.000"), d.Service, d.Type, d.Subject, shown(d.Data))
+	_, err := fmt.Fprintf(w, "%s  %-12s  %-24s  %-20s  %s\n", d.Time.Local().Format("15:04:05.000"), d.Service, d.Type, oneline.Of(d.Subject), shown(d.Data))
 	return err
 }
 
-// shown makes data fit a line: control characters could move the cursor.
-func shown(data []byte) string {
-	text := []rune(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(string(data[:min(len(data), 4*maxShown)]), "\uFFFD")))
-	if len(text) > maxShown {
-		return string(text[:maxShown-1]) + "…"
-	}
-	return string(text)
-}
+// shown makes data fit a line.
+func shown(data []byte) string { return oneline.Cut(string(data), maxShown) }
 
 func deadCommand() *cobra.Command {
 	var t natsTarget

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// platformSuffix makes of a namespace that of the platform's own events, in which the
-	// collector's configurations keep copies of what routers tell.
-	platformSuffix = "-platform"
+	// actsSuffix makes of a namespace that in which the collector's configurations keep copies
+	// of what routers tell of their acts.
+	actsSuffix = "-acts"
 
 	// actsWait bounds how long the rest of an answer waits for NATS to be reached, and then
 	// for what routers did.
@@ -33,7 +33,7 @@ type reach struct {
 }
 
 func (r *reach) flags(c *cobra.Command) {
-	c.Flags().DurationVar(&r.back, "acts", 15*time.Minute, "how far back to show what the fleet's routers did, the last ten things (0: nothing)")
+	c.Flags().DurationVar(&r.back, "acts", 15*time.Minute, "how far back to show what the fleet's routers did, the last ten things, with -o json more (0: nothing)")
 	c.Flags().StringVar(&r.nats, "nats", "", "NATS's URLs, where that is kept (OTELPLAT_NATS_URL; else that of the running up)")
 }
 
@@ -70,17 +70,17 @@ func (r *reach) read(ctx context.Context, t *target, namespace, service string) 
 		url = running.NATS
 	}
 	wait := min(actsWait, t.timeout)
-	from := natsTarget{url: url, namespace: namespace + platformSuffix, timeout: wait}
+	from := natsTarget{url: url, namespace: namespace + actsSuffix, timeout: wait}
 	bus, err := from.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = bus.Close() }() // only read
+	defer closeSoon(bus)
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	a, err := routes.ReadActs(ctx, bus, service, r.back)
 	if errors.Is(err, jetstream.ErrNoStream) {
-		return nil, fmt.Errorf("%w: no collector has copied events of the platform there", err)
+		return nil, fmt.Errorf("%w: no collector has copied acts there", err)
 	}
 	return a, err
 }

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/otelplat/platform/cmd/otelplat/internal/routes"
 	"github.com/otelplat/platform/coord"
@@ -155,7 +154,7 @@ the document and the operators say, and nothing by its own experience.`,
   otelplat route explain orders --path /checkout/1 --method POST --header x-user=ada --label service=storefront
   otelplat route explain inventory --grpc /shop.v1.Inventory/Reserve --zone z1 -o json
   otelplat route explain orders --acts 2h
-  otelplat route explain orders --acts 24h -o json | jq '.acts.acts[] | [.at, .event, .instance, .rule, .effect]'`,
+  otelplat route explain orders --acts 24h -o json | jq '.acts.list[] | [.stored, .event, .instance, .rule, .effect]'`,
 		ValidArgsFunction: completeArgs(&t, serviceNames),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := q.request()
@@ -190,14 +189,14 @@ func printAnswer(w io.Writer, out output, a *routes.Answer) error {
 	return e.Encode(a)
 }
 
-// answer asks a router, and beside that NATS for what routers did.
+// answer asks a router, and beside that NATS for what routers did. An error does not wait for
+// NATS.
 func (q *question) answer(ctx context.Context, t *target, past *reach, client *coord.Client, service string, r rules.Request) (*routes.Answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	var beside sync.WaitGroup
-	defer beside.Wait()
 	defer cancel()
 	a := &routes.Answer{Request: q.String(), Overrides: []routes.Override{}, Fresh: true}
-	beside.Go(func() { a.Acts = past.acts(ctx, t, client.Namespace(), service) })
+	beside, namespace := make(chan *routes.Acts, 1), client.Namespace()
+	go func() { beside <- past.acts(ctx, t, namespace, service) }()
 	etcd, stop := context.WithTimeout(ctx, t.timeout)
 	defer stop()
 	var err error
@@ -212,7 +211,7 @@ func (q *question) answer(ctx context.Context, t *target, past *reach, client *c
 	for i := range forced {
 		a.Overrides = append(a.Overrides, routes.NewOverride(&forced[i]))
 	}
-	beside.Wait()
+	a.Acts = <-beside
 	return a, nil
 }
 

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxActs is how many acts are shown.
-	maxActs = 10
+	// maxActs bounds the acts that programs get, maxShown those that people do.
+	maxActs, maxShown = 1000, 10
 
 	// maxEvents bounds the events that are read for them: of all services, for the subjects
 	// of events do not say what they are about, and of every process that acted.
@@ -27,7 +27,9 @@ type Acts struct {
 	Within  float64       `json:"within_seconds"`
 	Missing string        `json:"missing,omitempty"` // why they are not known, "" when they are
 	Older   bool          `json:"older"`             // there may be older ones within the time
-	List    []acts.Folded `json:"acts"`              // the newest last
+	Late    bool          `json:"late,omitempty"`    // newer ones may be missing: there was no time to read them
+	Since   time.Time     `json:"since,omitzero"`    // older ones are not known: their events made room; zero when all are
+	List    []acts.Folded `json:"list"`              // the newest last
 
 	now time.Time // by the clock of whoever stored the events
 }
@@ -37,8 +39,9 @@ func NoActs(within time.Duration, why string) *Acts {
 	return &Acts{Within: within.Seconds(), Missing: why, List: []acts.Folded{}}
 }
 
-// ReadActs reads the last acts of all routers upon a service within a time, at most ten. The
-// bus is that of the namespace of the platform's own events.
+// ReadActs reads the last acts of all routers upon a service within a time, at most a
+// thousand. The
+// bus is that of the namespace of the copies of acts.
 func ReadActs(ctx context.Context, bus *jetstream.Bus, service string, within time.Duration) (*Acts, error) {
 	past, err := bus.Recent(ctx, acts.Events(), within, maxEvents)
 	if err != nil {
@@ -52,7 +55,7 @@ func ReadActs(ctx context.Context, bus *jetstream.Bus, service string, within ti
 	}
 	list := acts.Fold(acts.Join(events, service), acts.FoldWithin)
 	first := max(len(list)-maxActs, 0)
-	return &Acts{Within: within.Seconds(), Older: past.More || first > 0, List: append([]acts.Folded{}, list[first:]...), now: past.Now}, nil
+	return &Acts{Within: within.Seconds(), Older: past.More || first > 0, Late: past.Late, Since: past.Since, List: append([]acts.Folded{}, list[first:]...), now: past.Now}, nil
 }
 
 // eventOf reads a copy that the collector has made of a process's event: its data is the

@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/otelplat/platform/coord/coordtest"
 	"github.com/otelplat/platform/coord/router"
@@ -25,7 +28,7 @@ import (
 // openBus opens a bus on a server, which is connected.
 func openBus(t *testing.T, server *natstest.Server) *jetstream.Bus {
 	t.Helper()
-	bus, err := jetstream.Open(jetstream.WithURL(server.URL()), jetstream.WithNamespace("test-platform"),
+	bus, err := jetstream.Open(jetstream.WithURL(server.URL()), jetstream.WithNamespace("test-acts"),
 		jetstream.WithLogger(slog.New(slog.DiscardHandler)), jetstream.WithOldestDiscarded())
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +86,7 @@ func TestTheActsOfAFleetAreRead(t *testing.T) {
 		put("storefront", copied(t, a.Record(), "storefront", who))
 		if i > 0 {
 			a.Effect = &acts.Effect{ErrorsBefore: 0.5, P99Before: time.Second, P99After: 10 * time.Millisecond, RequestsBefore: 10, RequestsAfter: 10}
-			put("storefront", copied(t, a.EffectRecord(now), "storefront", who))
+			put("storefront", copied(t, a.EffectRecord(acts.NewID(), now), "storefront", who))
 		}
 	}
 	opened := acts.Act{ID: acts.NewID(), At: now, Event: semconv.EventRouteOpen, Service: "orders", Rule: "fleet", Why: "the service is open (fleet)"}
@@ -113,8 +116,13 @@ func TestTheActsOfAFleetAreRead(t *testing.T) {
 	if a, err = ReadActs(t.Context(), bus, "orders", time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(a.List); n != maxActs || !a.Older || a.List[n-1].Instance != "orders-19" {
+	if n := len(a.List); n != 22 || a.Older || a.List[n-1].Instance != "orders-19" {
 		t.Errorf("of 22 acts there are %d, older ones: %v", n, a.Older)
+	}
+	var text bytes.Buffer
+	a.print(&text)
+	if s := text.String(); !strings.Contains(s, "; 12 older ones are in -o json:") || strings.Contains(s, "readmit orders-9;") || !strings.Contains(s, "readmit orders-10;") {
+		t.Errorf("of 22 acts people get:\n%s", s)
 	}
 	if a, err = ReadActs(t.Context(), bus, "users", time.Minute); err != nil || a.List == nil || len(a.List) > 0 || a.Older {
 		t.Errorf("of a service that nothing was done to: %+v, %v", a, err)
@@ -160,6 +168,9 @@ func TestActsForPeople(t *testing.T) {
 		"acts.txt":         {Within: 900, Older: true, List: list, now: at.Add(11 * time.Second)},
 		"acts-day.txt":     {Within: 86400, List: list[:1], now: at.Add(20 * time.Hour)},
 		"acts-none.txt":    {Within: 900, List: []acts.Folded{}, now: at},
+		"acts-room.txt":    {Within: 86400, Older: true, Since: at.Add(-time.Hour), List: list[1:2], now: at.Add(11 * time.Second)},
+		"acts-late.txt":    {Within: 900, Late: true, List: list[2:3], now: at.Add(11 * time.Second)},
+		"acts-unknown.txt": {Within: 86400, Since: at.Add(-time.Hour), List: []acts.Folded{}, now: at},
 		"acts-much.txt":    {Within: 900, Older: true, List: []acts.Folded{}, now: at},
 		"acts-missing.txt": NoActs(15*time.Minute, "NATS at nats://127.0.0.1:4222\n does not answer"),
 	} {
@@ -168,6 +179,27 @@ func TestActsForPeople(t *testing.T) {
 			a.print(&b)
 			golden(t, name, b.Bytes())
 		})
+	}
+}
+
+// Whoever may tell of acts may write anything, and as much of it as an event holds.
+func TestAnActMovesNoCursorAndIsAsLongAsALine(t *testing.T) {
+	evil := "\u009b2J\u202e\x1b[2J\u0085" + strings.Repeat("x", 10_000)
+	f := acts.Folded{
+		Act:    acts.Act{Event: semconv.EventRouteEject, Instance: evil, Rule: evil, Figures: []acts.Figure{{Name: evil}}},
+		Stored: time.Now(), By: []string{evil, evil},
+	}
+	because := f
+	because.Event, because.Route, because.Why = semconv.EventRouteOpen, evil, evil
+	var b bytes.Buffer
+	(&Acts{Within: 900, List: []acts.Folded{f, because}, now: time.Now()}).print(&b)
+	for _, text := range strings.Split(b.String(), "\n") {
+		if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+			t.Errorf("%.80q holds what is not printed", text[i:])
+		}
+		if n := utf8.RuneCountInString(text); n > 600 {
+			t.Errorf("%.80q is of %d runes", text, n)
+		}
 	}
 }
 

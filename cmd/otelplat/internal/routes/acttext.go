@@ -3,11 +3,13 @@
 package routes
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"github.com/otelplat/platform/cmd/otelplat/internal/oneline"
 	"github.com/otelplat/platform/coord/router/acts"
 	"github.com/otelplat/platform/otelplat/semconv"
 )
@@ -18,21 +20,30 @@ const late = time.Minute
 
 // print writes what the fleet's routers did.
 func (a *Acts) print(w io.Writer) {
-	within := time.Duration(a.Within * float64(time.Second))
+	within := time.Duration(a.Within * float64(time.Second)).String()
+	if !a.Since.IsZero() {
+		within += fmt.Sprintf(" (since %s, older events made room)", clock(a.Since, a.now))
+	}
+	if a.Late {
+		within += " (the newest were not read: there was no time)"
+	}
 	switch {
 	case a.Missing != "":
 		fmt.Fprintf(w, "\nwhat the fleet's routers did is not known: %s\n", line(a.Missing))
 	case len(a.List) == 0 && a.Older:
-		fmt.Fprintf(w, "\nno act of the fleet's routers is known in the last %v, of which only the newest events were read: there are too many\n", within)
+		fmt.Fprintf(w, "\nno act of the fleet's routers is known in the last %s, of which only the newest events were read: there are too many\n", within)
 	case len(a.List) == 0:
-		fmt.Fprintf(w, "\nno act of the fleet's routers is known in the last %v\n", within)
+		fmt.Fprintf(w, "\nno act of the fleet's routers is known in the last %s\n", within)
 	default:
-		older := ""
-		if a.Older {
-			older = "; there are older ones"
+		older, first := "", max(len(a.List)-maxShown, 0)
+		if first > 0 {
+			older = fmt.Sprintf("; %d older ones are in -o json", first)
 		}
-		fmt.Fprintf(w, "\nacts of the fleet's routers in the last %v, the newest last%s:\n", within, older)
-		for i := range a.List {
+		if a.Older {
+			older += "; there may be older ones that were not read"
+		}
+		fmt.Fprintf(w, "\nacts of the fleet's routers in the last %s, the newest last%s:\n", within, older)
+		for i := first; i < len(a.List); i++ {
 			printAct(w, &a.List[i], a.now)
 		}
 	}
@@ -50,18 +61,28 @@ func printOwn(w io.Writer, list []acts.Act, now time.Time) {
 	}
 }
 
-func printAct(w io.Writer, f *acts.Folded, now time.Time) {
-	at := time.TimeOnly
-	if now.Sub(f.Stored) > 12*time.Hour {
-		at = time.DateTime
+// clock writes a time, with its day where that is not plain.
+func clock(at, now time.Time) string {
+	layout := time.TimeOnly
+	if now.Sub(at) > 12*time.Hour {
+		layout = time.DateTime
 	}
+	return at.Local().Format(layout)
+}
+
+func printAct(w io.Writer, f *acts.Folded, now time.Time) {
 	const indent = "          "
-	fmt.Fprintf(w, "%s  %s%s\n", f.At.Local().Format(at), line(doneText(&f.Act)), byText(f.By))
-	fmt.Fprintf(w, "%s%s\n", indent, line(ruleText(&f.Act)))
+	fmt.Fprintf(w, "%s  %s%s%s\n", clock(f.Stored, now), short(doneText(&f.Act)), byText(f.By), saidText(f, now))
+	fmt.Fprintf(w, "%s%s\n", indent, short(ruleText(&f.Act)))
 	if !f.Observed {
 		fmt.Fprintf(w, "%s%s\n", indent, effectText(f, now))
 	}
 }
+
+// maxLine bounds a line, in runes: what is in it came from whatever process may tell of acts.
+const maxLine = 256
+
+func short(s string) string { return cmp.Or(oneline.Cut(s, maxLine), "-") }
 
 // doneText says what was done, and to what.
 func doneText(a *acts.Act) string {
@@ -90,14 +111,26 @@ func doneText(a *acts.Act) string {
 	return text
 }
 
+// apart is by how much the clock of who acted may differ from the store's, with the time that
+// the event was on its way, and nothing is said of it.
+const apart = 10 * time.Second
+
+// saidText says when it was by the clock of the process that acted, if that is another time.
+func saidText(f *acts.Folded, now time.Time) string {
+	if f.Stored.Sub(f.At).Abs() <= apart {
+		return ""
+	}
+	return "; at " + clock(f.At, now) + " by its own clock"
+}
+
 func byText(by []string) string {
 	switch len(by) {
 	case 0:
 		return ""
 	case 1:
-		return "; by " + line(by[0])
+		return "; by " + short(by[0])
 	}
-	return fmt.Sprintf("; by %s and %d more", line(by[0]), len(by)-1)
+	return fmt.Sprintf("; by %s and %d more", short(by[0]), len(by)-1)
 }
 
 // ruleText says which rule decided, by which figures against which thresholds, and who was
@@ -152,7 +185,7 @@ func effectText(f *acts.Folded, now time.Time) string {
 	case e == nil && now.Sub(f.Stored) < late:
 		return "effect not known yet"
 	case e == nil:
-		return "effect not told: the process ended before, or its event did not come"
+		return "effect not told: the process ended before, it did too much at once, or its event did not come"
 	}
 	text := fmt.Sprintf("10 s before → after: errors %s → %s, p99 %s → %s, of %d → %d attempts",
 		errorsText(e.ErrorsBefore, e.RequestsBefore), errorsText(e.ErrorsAfter, e.RequestsAfter),

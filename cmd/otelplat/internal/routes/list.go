@@ -14,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/otelplat/platform/cmd/otelplat/internal/oneline"
 	"github.com/otelplat/platform/coord"
 	"github.com/otelplat/platform/coord/router/override"
 	"github.com/otelplat/platform/coord/router/rules"
@@ -224,12 +225,4 @@ func Table(w io.Writer, rows []Row) error {
 }
 
 // line returns what somebody wrote as one line that moves no cursor.
-func line(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	return cmp.Or(s, "-")
-}
+func line(s string) string { return cmp.Or(oneline.Of(s), "-") }
