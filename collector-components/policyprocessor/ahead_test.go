@@ -17,10 +17,10 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// walking are rules that are not lowered, because rules of a path are one value in them, of
+// walking are rules that are not lowered, because all rules below a path are one value in them, of
 // every kind and about every place.
 const walking = `
-opa.only := true
+opa.only.so := true
 holds(x) if { walk({"v": x}, [["v"], _]); count(opa) == 1 }
 drop contains "walked" if { walk(input.item.attributes, [_, "x"]); count(opa) == 1 }
 observe contains input.item.name if { walk(input.item.name, [_, "health"]); count(opa) == 1 }

@@ -22,9 +22,9 @@ func rules(rego string) map[string]string {
 	return map[string]string{"telemetry.rego": "package otelplat.telemetry\n" + rego}
 }
 
-// leftToOPA are rules of which OPA evaluates those that count opa: all rules below a path
-// as one value are not lowered.
-func leftToOPA(rego string) map[string]string { return rules(rego + "\nopa.only := true\n") }
+// leftToOPA are rules of which OPA evaluates those that count opa: rules of several paths as
+// one value are not lowered.
+func leftToOPA(rego string) map[string]string { return rules(rego + "\nopa.only.so := true\n") }
 
 // records are log records with these bodies, one scope, one resource.
 func records(bodies ...string) plog.Logs {

@@ -39,7 +39,7 @@
 // says whether it has one.
 //
 // Left to OPA when the program is made: with, builtins that are random or tell the time,
-// whole packages as values, rules below rules.
+// rules of several paths as one value, rules below rules.
 // When it runs: contradictions, failing builtins, numbers that are not finite in float64,
 // one number written in two ways where it shows which, arithmetic beyond 64 bits, more
 // than 131,072 members looked at, interpolated strings of more than 1 MiB.

@@ -110,7 +110,7 @@ func TestWhatIsRefusedSaysWhereAndWhy(t *testing.T) {
 	for rego, says := range map[string]string{
 		"package p\n\nallow if data.p.x with input as 1\n\nx := 1": "p.rego:3: with",
 		"package p\n\nallow if walk(input)":                        "p.rego:3: walk without a pattern",
-		"package p\n\nallow if count(q) > 0\n\nq.r := 1":           "p.rego:3: data.p.q: a whole package",
+		"package p\n\nallow if count(q) > 0\n\nq.r.s := 1":         "p.rego:3: data.p.q: a whole package with more below",
 		"package p\n\nallow if count(data.p) > 0 with data.x as 1": "p.rego:3:",
 		"package p\n\nallow if time.now_ns() > 1":                  "builtin time.now_ns",
 	} {

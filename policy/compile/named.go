@@ -7,14 +7,36 @@ import "github.com/open-policy-agent/opa/v1/ast"
 // named lowers a reference to one of several rules whose name is computed, such as
 // limits[input.service] where there are limits.orders and limits.users.
 func (s *body) named(ref ast.Ref, i int, path []Value, node *ast.TreeNode) operand {
-	refuse := func(why string) {
-		s.l.unsupported("%s: a name that is computed among names of rules%s", ref, why)
+	all, names := s.rulesBelow(ref, path, node, "a name that is computed among names of rules")
+	to := s.reg(anyKind)
+	if !s.hasUnbound(ref[i]) {
+		s.add(&choice{s.value(ref[i]), all, &s.branch.regs, to})
+		return s.along(reg(to), ref[i+1:])
 	}
-	if s.l.dataAt(path).k != undefined {
-		refuse(" and of data")
+	each := &choices{names: names, rules: all, regs: &s.branch.regs, key: s.reg(textKinds), value: to}
+	s.ops = append(s.ops, op{each: each})
+	s.unify(ref[i], reg(each.key))
+	return s.along(reg(to), ref[i+1:])
+}
+
+// together lowers a reference to a path below which there are rules: an object of those
+// that have a value.
+func (s *body) together(ref ast.Ref, path []Value, node *ast.TreeNode) operand {
+	all, names := s.rulesBelow(ref, path, node, "a whole package")
+	o := &together{names: names, rules: all, regs: &s.branch.regs, to: s.reg(objectKinds)}
+	s.add(o)
+	return reg(o.to)
+}
+
+// rulesBelow returns the rules right below a path, and their names in order. It refuses
+// what is below it besides: data, functions, and paths of more rules.
+func (s *body) rulesBelow(ref ast.Ref, path []Value, node *ast.TreeNode, what string) (map[string]*ruleset, []string) {
+	refuse := func(why string) { s.l.unsupported("%s: %s%s", ref, what, why) }
+	if node == nil || s.l.dataAt(path).k != undefined {
+		refuse(" with data")
 	}
 	all := make(map[string]*ruleset)
-	var names []string // in order
+	var names []string
 	for _, key := range node.Sorted {
 		child := node.Children[key]
 		name, ok := key.(ast.String)
@@ -32,15 +54,7 @@ func (s *body) named(ref ast.Ref, i int, path []Value, node *ast.TreeNode) opera
 	if s.l.hasPackages(path, all) {
 		refuse(" with packages below")
 	}
-	to := s.reg(anyKind)
-	if !s.hasUnbound(ref[i]) {
-		s.add(&choice{s.value(ref[i]), all, &s.branch.regs, to})
-		return s.along(reg(to), ref[i+1:])
-	}
-	each := &choices{names: names, rules: all, regs: &s.branch.regs, key: s.reg(textKinds), value: to}
-	s.ops = append(s.ops, op{each: each})
-	s.unify(ref[i], reg(each.key))
-	return s.along(reg(to), ref[i+1:])
+	return all, names
 }
 
 // hasPackages reports whether there are packages below a path that are no rules of it.
@@ -102,4 +116,24 @@ func (o *choices) run(f *frame, rest []op, s sink) bool {
 		}
 	}
 	return false
+}
+
+// together sets a variable to an object of the rules that have a value.
+type together struct {
+	names []string // in order
+	rules map[string]*ruleset
+	regs  *int32
+	to    int32
+}
+
+func (o *together) holds(f *frame) bool {
+	made := &Object{keys: make([]Value, 0, len(o.names)), values: make([]Value, 0, len(o.names))}
+	for _, name := range o.names {
+		f.step()
+		if v := o.rules[name].value(f, *o.regs); v.k != undefined {
+			made.keys, made.values = append(made.keys, textValue(name)), append(made.values, v)
+		}
+	}
+	f.set(o.to, objectValue(made))
+	return true
 }

@@ -81,7 +81,7 @@ func (s *body) document(ref ast.Ref) operand {
 		}
 	}
 	if node != nil || s.l.isPackage(path) {
-		s.l.unsupported("%s: a whole package", ref)
+		return s.together(ref, path, node)
 	}
 	return s.data(path)
 }

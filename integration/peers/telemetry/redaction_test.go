@@ -120,9 +120,9 @@ func BenchmarkPolicyMatching(b *testing.B) {
 	})
 }
 
-// unlowered is a rule that is not lowered, because rules of a path are one value in it: it
-// leaves to OPA the rules of its set.
-const unlowered = "\nlimits.low := 5\n\ndrop contains \"y\" if { input.signal == \"none\"; count(limits) == 7 }\n"
+// unlowered is a rule that is not lowered, because rules of several paths are one value in it:
+// it leaves to OPA the rules of its set.
+const unlowered = "\nlimits.of.low := 5\n\ndrop contains \"y\" if { input.signal == \"none\"; count(limits) == 7 }\n"
 
 // BenchmarkPolicyFallback asks what is left to OPA, beside a rule that is not lowered: of spans
 // that are the same to the rule in one of twenty ways, so that its answers are kept, and of

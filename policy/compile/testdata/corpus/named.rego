@@ -12,6 +12,13 @@ f := [k | limits[k]]
 g if limits[_] == input.size
 h if not limits[input.service]
 i := {k: v | v := limits[k]}
+whole := limits
+over if object.get(limits, input.service, 3) < input.size
+each contains v if some v in limits
+number := count(limits)
+same if limits == {"GET /x": 7, "orders": 5}
+among if input.size in limits
+list := [limits, limits.orders]
 === tables by name
 package p
 tables.read := {"ann": true, "bob": false}
@@ -41,6 +48,8 @@ m.a := 1 if input.x
 m.a := 2 if input.y
 m.b := 7
 c := m[input.k]
+e := m
+f := count(n)
 d contains k if m[k]
 === deeper names
 package p
@@ -50,4 +59,6 @@ t.b := 3
 a := t[input.k]
 b := t[input.k][input.l]
 c := t.a[input.k]
+e := t.a
+f := t
 d contains k if t[k]
