@@ -37,10 +37,10 @@ func (s *body) interpolate(terms []*ast.Term) {
 
 // single reports whether a value is a scalar, or a set of one member at most.
 func (s *body) single(o operand) bool {
-	switch {
-	case o.where == inConst:
+	switch o.where {
+	case inConst:
 		return o.value.k.order() < array.order() || o.value.k == set && o.value.length() <= 1
-	case o.where == inSlot:
+	case inSlot:
 		return false
 	}
 	for i := range s.ops {
